@@ -1,0 +1,1 @@
+"""What `rena-graph bench` runs."""

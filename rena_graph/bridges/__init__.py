@@ -1,0 +1,1 @@
+"""Where a stream crosses between the graph and the outside: LSL, ZMQ, recordings, simulators."""

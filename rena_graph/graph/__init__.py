@@ -1,0 +1,1 @@
+"""The graph document: its schema, loading, checks and drawing."""

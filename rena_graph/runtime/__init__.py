@@ -1,0 +1,1 @@
+"""What runs a graph: nodes, pacing, coordinator, host agent, and the Ray shell around them."""

@@ -1,0 +1,1 @@
+"""What flows: stream specifications, chunks, the script's inputs, outputs and parameters."""

@@ -1,0 +1,1 @@
+"""How chunks move between processes. Knows no Ray and no script."""

@@ -1,0 +1,195 @@
+"""What moves chunks between processes of one host: the interface that ring and ZMQ both offer.
+
+A writer owns one stream; each of its readers stands for one edge. Both keep their counts in rows of
+the :class:`~rena_graph.transport.board.Board`, so that anybody on the host can read them at any time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rena_graph.streams.spec import StreamSpec
+
+__all__ = ["ChunkInfo", "Doorbell", "EdgeOptions", "StreamPort", "StreamReader", "StreamWriter", "Waiter"]
+
+Samples = NDArray[Any]
+Stamps = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class StreamPort:
+    """Where one stream of a run is found on one host. Picklable; travels with a node's setup.
+
+    Parameters
+    ----------
+    spec : StreamSpec
+        What flows.
+    transport : {'ring', 'zmq'}
+        How.
+    address : str
+        A shared-memory segment's path, or a ZMQ endpoint.
+    capacity : int
+        Samples that are kept for readers that have not taken them yet.
+    index : int
+        The stream's row on the board.
+    edges : tuple of int
+        Board rows of all edges that read this stream on this host.
+    """
+
+    spec: StreamSpec
+    transport: Literal["ring", "zmq"]
+    address: str
+    capacity: int
+    index: int
+    edges: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class EdgeOptions:
+    """What a reader does when it cannot keep up.
+
+    Parameters
+    ----------
+    index : int
+        The edge's row on the board.
+    policy : {'fifo', 'latest', 'block'}
+        ``fifo``: the oldest goes. ``latest``: only the newest chunk matters. ``block``: the writer waits.
+    block_timeout : float
+        Seconds that the writer waits at most before it goes on and the reader's oldest samples are dropped.
+    """
+
+    index: int
+    policy: Literal["fifo", "latest", "block"] = "fifo"
+    block_timeout: float = 1.0
+
+
+@dataclass(frozen=True)
+class ChunkInfo:
+    """One publish.
+
+    Parameters
+    ----------
+    first : int
+        Sequence number of its first sample.
+    count : int
+        Samples.
+    published : float
+        Seconds of the host's monotonic clock, just before it became visible.
+    origin : float
+        Graph time of the oldest sample that it was made from; NaN where unknown.
+    epoch : int
+        The producer's epoch.
+    """
+
+    first: int
+    count: int
+    published: float
+    origin: float
+    epoch: int
+
+
+class StreamWriter(Protocol):
+    """The one writer of a stream."""
+
+    spec: StreamSpec
+
+    def publish(self, data: Samples, timestamps: Stamps, origin: float = float("nan")) -> int:
+        """Make ``data`` ``(samples, channels)``, of exactly the stream's dtype, visible to all readers.
+
+        Returns the sequence number of the first sample. A chunk larger than the capacity is published in pieces.
+        Blocks only for edges of policy ``block``, and for each at most its ``block_timeout``.
+        """
+        ...
+
+    def close(self) -> None:
+        """Tell readers that no more comes, and let go."""
+        ...
+
+
+class StreamReader(Protocol):
+    """One edge's end. Use from one thread: ``pending``, then ``peek``, copy, ``commit``."""
+
+    spec: StreamSpec
+    edge: EdgeOptions
+
+    def pending(self) -> int:
+        """Samples that can be taken now, after counting what was overtaken (``fifo``) or skipped (``latest``)."""
+        ...
+
+    def peek(self, limit: int | None = None) -> tuple[Samples, Stamps]:
+        """The oldest `limit` pending samples, as views that hold until :meth:`commit` says otherwise."""
+        ...
+
+    def commit(self, count: int) -> bool:
+        """Take `count` samples of the last peek, counting them delivered.
+
+        False: the writer overtook them while they were copied. Nothing was taken; what was lost is counted as
+        ``overrun``; throw the copy away and peek again.
+        """
+        ...
+
+    def intact(self, first: int) -> bool:
+        """Whether the samples from sequence number `first` on are still unharmed (for ``access: view``)."""
+        ...
+
+    def window(self, count: int) -> tuple[Samples, Stamps, int]:
+        """Read-only views of the newest `count` samples up to the read position, and the first one's sequence number.
+
+        For ``access: view``. Fewer than `count` where fewer are kept.
+        """
+        ...
+
+    def skip(self, count: int, reason: str = "window") -> None:
+        """Pass over the oldest `count` pending samples, counted as dropped for `reason`."""
+        ...
+
+    def newest(self) -> ChunkInfo | None:
+        """The newest chunk published, taken or not."""
+        ...
+
+    def chunk_at(self, sequence: int) -> ChunkInfo | None:
+        """The chunk that holds the sample of this sequence number, while it is remembered."""
+        ...
+
+    @property
+    def position(self) -> int:
+        """Sequence number of the next sample to take."""
+        ...
+
+    @property
+    def ended(self) -> bool:
+        """Whether the writer said that no more comes, and all was taken."""
+        ...
+
+    def close(self) -> None:
+        """Let go; the edge no longer holds up a writer."""
+        ...
+
+
+class Doorbell(Protocol):
+    """Wakes one waiter, from any thread of its process."""
+
+    def ring(self) -> None:
+        """Wake it, now or at its next wait."""
+        ...
+
+
+class Waiter(Protocol):
+    """One place to wait for several readers, a doorbell and a deadline."""
+
+    doorbell: Doorbell
+
+    def wait(self, deadline: float | None, on_data: bool) -> None:
+        """Sleep until `deadline` (monotonic seconds; None: for ever), the doorbell, or new data.
+
+        With `on_data` false, data does not wake. May return early: callers look again.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go."""
+        ...
