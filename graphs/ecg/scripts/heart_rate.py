@@ -10,7 +10,7 @@ PLAUSIBLE = (300.0, 2000.0)  # ms; 200 down to 30 beats per minute. Outside of i
 
 
 class HeartRate(RenaScript):
-    """For each beat: the interval that it ends, and the mean rate of the last few, both stamped with the beat's time."""
+    """For each beat the interval that it ends and the mean rate of the last few, both at the beat's own time."""
 
     def init(self) -> None:
         self.previous: float | None = None  # time of the last beat

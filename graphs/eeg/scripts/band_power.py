@@ -34,7 +34,7 @@ def band_powers(eeg: np.ndarray, rate: float, bands: Sequence[tuple[float, float
 
 
 class BandPower(RenaScript):
-    """``EEG-filtered`` in; out, each loop, the powers of its last `window` seconds: all channels' first band, and so on.
+    """``EEG-filtered`` in; out, each loop, the powers of its last `window` seconds: band by band, all channels.
 
     The input is never cleared: the input buffer itself is the sliding window.
     """
