@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 import click
 
 from rena_graph.cli.group import COMPLETE_VARIABLE, PROGRAM, root
-from rena_graph.cli.output import talk
+from rena_graph.cli.output import abandon_stdout, talk
 from rena_graph.errors import ExitCode, RenaGraphError
 
 __all__ = ["main"]
@@ -29,12 +30,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     debug = os.environ.get("RENA_GRAPH_DEBUG", "") not in ("", "0")
     _install_log_handler(debug)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A script may print, and a graph may hold, what the terminal's encoding cannot say.
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = _run(sys.argv[1:] if argv is None else list(argv))
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader (head, a pager) has had enough; what is still buffered must not fail at the interpreter's end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        # The reader (head, a pager) has had enough.
+        abandon_stdout()
         return ExitCode.OK
     except (KeyboardInterrupt, click.Abort):
         talk("interrupted")

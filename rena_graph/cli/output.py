@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-__all__ = ["columns", "talk", "write_json", "write_line"]
+__all__ = ["abandon_stdout", "columns", "talk", "write_json", "write_line"]
 
 
 def write_line(text: str = "") -> None:
@@ -23,6 +24,13 @@ def write_json(value: Mapping[str, Any] | Sequence[Any], *, compact: bool = Fals
 def talk(text: str) -> None:
     """Write a line of talk to stderr."""
     print(text, file=sys.stderr, flush=True)
+
+
+def abandon_stdout() -> None:
+    """Send what goes to stdout nowhere: its reader is gone, and what is buffered must not fail at the process's end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
 
 
 def columns(rows: Iterable[Sequence[str]], header: Sequence[str] = ()) -> list[str]:

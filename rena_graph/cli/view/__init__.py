@@ -1,0 +1,1 @@
+"""What the command line shows of a run: pure functions from a status to text or to a rich renderable."""

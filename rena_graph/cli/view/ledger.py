@@ -1,0 +1,77 @@
+"""The ledger in words: how many samples reached their readers, which edges dropped some, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rena_graph.cli.view.numbers import count
+
+__all__ = ["REASONS", "ledger_lines", "source_lines"]
+
+REASONS = {
+    "overrun": "overwritten before they were read",
+    "window": "left the input window before a loop saw them",
+    "latest": "skipped for newer ones, as the policy 'latest' asks",
+    "view": "overtaken while a loop looked at them",
+    "transport": "lost in ZMQ's queues",
+    "restart": "passed while the node was away",
+    "refused": "not taken by the outside",
+}
+"""What each reason for a drop means."""
+
+
+def ledger_lines(edges: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The whole ledger: one line where nothing was dropped, else one more for each edge that dropped.
+
+    Parameters
+    ----------
+    edges : sequence of mapping
+        ``stream``, ``to``, ``produced``, ``delivered``, ``dropped`` (count by reason), ``in_flight``.
+    """
+    if not edges:
+        return ["ledger: this graph has no edges"]
+    delivered = sum(edge["delivered"] for edge in edges)
+    flying = sum(edge["in_flight"] for edge in edges)
+    losers = [edge for edge in edges if any(edge["dropped"].values())]
+    dropped = sum(sum(edge["dropped"].values()) for edge in losers)
+    over = f"{len(edges)} edge{'s' if len(edges) != 1 else ''}"
+    head = f"ledger: {count(delivered)} samples delivered over {over}, {count(dropped) if dropped else 'none'} dropped"
+    lines = [f"{head}, {count(flying)} in flight at the end" if flying else head]
+    lines += [_edge_line(edge) for edge in losers]
+    lines += [
+        f"  {edge['stream']} → {edge['to']} does not balance: produced {count(edge['produced'])} is not "
+        f"{count(_accounted(edge))}. This is a bug of ours; please report it."
+        for edge in edges
+        if edge["produced"] != _accounted(edge)
+    ]
+    return lines
+
+
+def source_lines(streams: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """A line for each external stream of which something was lost before it came to us, or that we had to refuse."""
+    lines = []
+    for name, stream in streams.items():
+        parts = []
+        if stream.get("gaps"):
+            lost = f", about {count(stream['lost'])} samples" if stream.get("lost") else ""
+            parts.append(f"{count(stream['gaps'])} gap{'s' if stream['gaps'] != 1 else ''} on arrival{lost}")
+        if stream.get("rejected"):
+            parts.append(f"{count(stream['rejected'])} messages rejected")
+        if parts:
+            lines.append(f"source {name}: {'; '.join(parts)}")
+    return lines
+
+
+def _edge_line(edge: Mapping[str, Any]) -> str:
+    whys = [
+        f"{count(number)} {REASONS.get(reason, 'dropped')} ({reason})"
+        for reason, number in edge["dropped"].items()
+        if number
+    ]
+    total = sum(edge["dropped"].values())
+    return f"  {edge['stream']} → {edge['to']}: {count(total)} of {count(edge['produced'])} dropped: {'; '.join(whys)}"
+
+
+def _accounted(edge: Mapping[str, Any]) -> int:
+    return int(edge["delivered"] + sum(edge["dropped"].values()) + edge["in_flight"])

@@ -1,0 +1,150 @@
+"""The live table of an attached launch: nodes, streams and the newest log lines, fitted to the terminal's height."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from rena_graph.cli.view.numbers import NONE, asked_rate, clock_time, count, duration, rate
+
+__all__ = ["live_view", "node_table", "stream_table"]
+
+_STATE_STYLES = {
+    "running": "green",
+    "paused": "cyan",
+    "stopped": "dim",
+    "failed": "bold red",
+    "restarting": "yellow",
+    "stopping": "yellow",
+}
+_LEVEL_STYLES = (("ERROR ", "red"), ("NATIVE ", "red"), ("WARNING ", "yellow"))
+_MIN_LOG_LINES = 4
+_TABLE_FRAME = 3  # a table's lines beside its rows: its header, the rule below it, and the line that counts the rest
+
+
+def live_view(status: Mapping[str, Any], lines: Sequence[str], height: int) -> RenderableType:
+    """All of it, at most `height` lines high.
+
+    Parameters
+    ----------
+    status : mapping
+        The run's status.
+    lines : sequence of str
+        Log lines, the newest last; as many of the newest as fit are shown.
+    height : int
+        Lines of the terminal.
+    """
+    # Header, and a line that Live needs below what it draws.
+    room = max(0, height - 2 - _MIN_LOG_LINES - 2 * _TABLE_FRAME)
+    nodes = min(len(status["nodes"]), max(1, room - min(len(status["streams"]), room // 3)))
+    streams = min(len(status["streams"]), max(1, room - nodes))
+    parts: list[RenderableType] = [_headline(status), node_table(status["nodes"], nodes)]
+    used = 2 + nodes + _TABLE_FRAME
+    if streams and status["streams"]:
+        parts.append(stream_table(status["streams"], streams))
+        used += streams + _TABLE_FRAME
+    parts += [_log_line(line) for line in lines[-max(_MIN_LOG_LINES, height - used) :]]
+    return Group(*parts)
+
+
+def node_table(nodes: Mapping[str, Mapping[str, Any]], limit: int) -> Table:
+    """The nodes, in their own order; where there are more than `limit`, those in trouble first."""
+    shown = _fit(nodes, limit, _node_trouble)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("node", overflow="ellipsis", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    restarts = any(node["restarts"] for node in nodes.values())
+    numeric = ["asked Hz", "reached", "loop mean", "p99", "overruns", "skipped", "errors", "dropped", "data age"]
+    for title in numeric + (["restarts"] if restarts else []):
+        table.add_column(title, justify="right", no_wrap=True)
+    for name in shown:
+        table.add_row(*_node_cells(name, nodes[name], restarts))
+    return _count_rest(table, len(nodes) - len(shown), "nodes")
+
+
+def stream_table(streams: Mapping[str, Mapping[str, Any]], limit: int) -> Table:
+    """The streams: those from outside with the state of their source and what was lost there."""
+    shown = _fit(streams, limit, _stream_trouble)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("stream", overflow="ellipsis", no_wrap=True)
+    table.add_column("source", no_wrap=True)
+    for title in ("rate Hz", "samples", "gaps", "lost", "rejected"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for name in shown:
+        stream = streams[name]
+        state = stream["source_state"]
+        source = Text(NONE if state is None else state, style="green" if state == "connected" else "")
+        if state in ("lost", "refused"):
+            source.stylize("bold red")
+        losses = [NONE] * 3 if state is None else [_losses(stream[key]) for key in ("gaps", "lost", "rejected")]
+        table.add_row(Text(name), source, rate(stream["rate"]), count(stream["produced"]), *losses)
+    return _count_rest(table, len(streams) - len(shown), "streams")
+
+
+def _headline(status: Mapping[str, Any]) -> Text:
+    state = status["state"]
+    return Text.assemble(
+        (status["graph"], "bold"),
+        "  ",
+        (state, "green" if state == "running" else "yellow"),
+        f"  {clock_time(status['uptime'])}  {status['transport']}  run {status['run']}  ",
+        ("Ctrl-C stops" if state == "running" else "", "dim"),
+        no_wrap=True,
+        overflow="ellipsis",
+    )
+
+
+def _node_cells(name: str, node: Mapping[str, Any], restarts: bool) -> list[RenderableType]:
+    state = Text(node["state"], style=_STATE_STYLES.get(node["state"], ""))
+    if node["stale"]:
+        state = Text(f"{node['state']}, stale", style="bold yellow")
+    cells: list[RenderableType] = [
+        Text(name),
+        state,
+        asked_rate(node),
+        rate(node["rate"]),
+        duration(node["loop_mean"]),
+        duration(node["loop_p99"]),
+        _losses(node["overruns"]),
+        _losses(node["skipped"]),
+        _losses(node["exceptions"] + node["bad_outputs"], "red"),
+        _losses(node["dropped"], "red"),
+        duration(node["age"]),
+    ]
+    return [*cells, count(node["restarts"])] if restarts else cells
+
+
+def _losses(number: int, style: str = "yellow") -> Text:
+    return Text(count(number), style=style if number else "dim")
+
+
+def _node_trouble(node: Mapping[str, Any]) -> bool:
+    return bool(node["stale"] or node["state"] not in ("running", "stopped") or node["error"] or node["dropped"])
+
+
+def _stream_trouble(stream: Mapping[str, Any]) -> bool:
+    return stream["source_state"] not in (None, "connected") or bool(stream["lost"] or stream["rejected"])
+
+
+def _fit(things: Mapping[str, Mapping[str, Any]], limit: int, trouble: Any) -> list[str]:
+    if len(things) <= limit:
+        return list(things)
+    urgent = sorted(things, key=lambda name: not trouble(things[name]))[:limit]
+    return [name for name in things if name in urgent]
+
+
+def _count_rest(table: Table, hidden: int, what: str) -> Table:
+    if hidden:
+        table.caption = f"… and {hidden} more {what}; --json shows all"
+        table.caption_justify = "left"
+    return table
+
+
+def _log_line(line: str) -> Text:
+    style = next((style for mark, style in _LEVEL_STYLES if f": {mark}" in line), "")
+    return Text(line, style=style, no_wrap=True, overflow="ellipsis")
