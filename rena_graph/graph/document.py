@@ -8,10 +8,38 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic_core import PydanticCustomError
+
+from rena_graph.graph.fields import (
+    DTYPES,
+    LSL_DTYPES,
+    MAX_BUFFER_DURATION,
+    MAX_CHANNELS,
+    MAX_ENTRIES,
+    MAX_RATE,
+    TAG,
+    BindAddress,
+    Channels,
+    DType,
+    FilePath,
+    Label,
+    Model,
+    Name,
+    NodeName,
+    Port,
+    PositiveSeconds,
+    Rate,
+    Seconds,
+)
+from rena_graph.graph.sources import LslSource, RecordingSource, SimulateSource, SourceDef, StreamDef, ZmqSource
 
 __all__ = [
     "DTYPES",
+    "LSL_DTYPES",
+    "MAX_BUFFER_DURATION",
+    "MAX_CHANNELS",
+    "MAX_RATE",
     "EveryTrigger",
     "GraphDocument",
     "InputDef",
@@ -21,6 +49,7 @@ __all__ = [
     "OutputDef",
     "OutputSinks",
     "ParamDef",
+    "ParamValue",
     "PlacementDef",
     "RecordingSource",
     "RestartDef",
@@ -31,140 +60,40 @@ __all__ = [
     "ZmqSource",
 ]
 
-DTYPES = (
-    "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64", "bool", "string",
-)  # fmt: skip
-"""What a stream's samples may be. LSL carries a subset: :data:`LSL_DTYPES`."""
 
-LSL_DTYPES = ("int8", "int16", "int32", "int64", "float32", "float64", "string")
-"""What an LSL outlet can carry."""
-
-MAX_RATE = 1e6
-MAX_CHANNELS = 100_000_000
-MAX_BUFFER_DURATION = 24 * 3600.0
-
-DType = Literal[
-    "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64", "bool", "string"
-]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
-Rate = Annotated[float, Field(ge=0, le=MAX_RATE, allow_inf_nan=False)]
-Port = Annotated[int, Field(ge=1, le=65535)]
-Channels = Annotated[int, Field(ge=1, le=MAX_CHANNELS)]
-Seconds = Annotated[float, Field(ge=0, le=MAX_BUFFER_DURATION, allow_inf_nan=False)]
-PositiveSeconds = Annotated[float, Field(gt=0, le=MAX_BUFFER_DURATION, allow_inf_nan=False)]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
-
-
-# --------------------------------------------------------------------------------------------------
-# Where streams come from
-# --------------------------------------------------------------------------------------------------
-class LslSource(_Model):
-    """An LSL stream on the network, found by what is given here (all of it must match)."""
-
-    name: Name | None = None
-    type: Name | None = None
-    source_id: Name | None = None
-    predicate: Name | None = Field(None, description="An XPath predicate, as liblsl's resolve takes it.")
-
-    @model_validator(mode="after")
-    def _says_something(self) -> LslSource:
-        if not (self.name or self.type or self.source_id or self.predicate):
-            raise ValueError("give at least one of name, type, source_id, predicate")
-        return self
-
-
-class ZmqSource(_Model):
-    """A ZMQ publisher in PhysioLabXR's format: ``[topic, timestamp, samples]``."""
-
-    host: Name = "127.0.0.1"
-    port: Port
-    topic: Name | None = Field(None, description="The topic, exactly; the stream's name where left out.")
-    clock: Literal["lsl", "unix", "arrival"] = Field(
-        "arrival", description="What the sender's timestamps are: its LSL clock, Unix time, or not to be used."
-    )
-
-
-class RecordingSource(_Model):
-    """A recorded file, played as if it were live."""
-
-    path: Name
-    stream: Name | None = Field(None, description="The stream's name within an XDF file that holds several.")
-    speed: Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)] = 1.0
-    loop: bool = False
-
-
-class SimulateSource(_Model):
-    """Samples made up on the spot."""
-
-    kind: Literal["random", "sine", "counter"] = "random"
-    seed: int | None = None
-    frequency: Annotated[float, Field(gt=0, le=MAX_RATE, allow_inf_nan=False)] = Field(
-        1.0, description="Hz; of the sine."
-    )
-    samples: Annotated[int, Field(ge=1)] | None = Field(None, description="The stream ends after so many samples.")
-
-
-class SourceDef(_Model):
-    """Exactly one of the kinds of source."""
-
-    lsl: LslSource | None = None
-    zmq: ZmqSource | None = None
-    recording: RecordingSource | None = None
-    simulate: SimulateSource | None = None
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> SourceDef:
-        if sum(v is not None for v in (self.lsl, self.zmq, self.recording, self.simulate)) != 1:
-            raise ValueError("give exactly one of lsl, zmq, recording, simulate")
-        return self
-
-    @property
-    def kind(self) -> str:
-        """``'lsl'``, ``'zmq'``, ``'recording'`` or ``'simulate'``."""
-        return next(k for k in ("lsl", "zmq", "recording", "simulate") if getattr(self, k) is not None)
-
-    @property
-    def live(self) -> bool:
-        """Whether the outside goes on whether or not we keep up (so that nobody can make it wait)."""
-        return self.kind in ("lsl", "zmq")
-
-
-class StreamDef(_Model):
-    """A stream that enters the graph from outside."""
-
-    source: SourceDef = Field(alias="from")
-    host: Name | None = None
-    channels: Channels | None = None
-    rate: Rate | None = Field(None, description="Nominal rate in Hz; 0 is irregular.")
-    dtype: DType | None = None
-    channel_names: list[str] | None = None
-    unit: str | None = None
-    description: str | None = None
-
-
-# --------------------------------------------------------------------------------------------------
-# Nodes
-# --------------------------------------------------------------------------------------------------
-class InputDef(_Model):
+class InputDef(Model):
     """One edge, seen from the node: which stream, under which name, and what is expected of it."""
 
-    stream: Name
-    as_: Name | None = Field(None, alias="as")
-    channels: Channels | None = None
-    rate: Rate | None = None
-    unit: str | None = None
-    dtype: DType | None = None
-    pick: list[Name] | None = Field(None, min_length=1, description="Only these channels, in this order, by name.")
-    policy: Literal["fifo", "latest", "block"] = "fifo"
-    block_timeout: PositiveSeconds = 1.0
-    access: Literal["copy", "view"] = "copy"
-    lossless: bool = Field(False, description="A dropped sample on this edge fails the node.")
-    delayed: bool = False
-    gaps: Literal["keep", "nan"] = "keep"
-    max_samples: Annotated[int, Field(ge=1, le=100_000_000)] = 100_000
+    stream: Name = Field(description="The stream's name in the graph.")
+    as_: Name | None = Field(default=None, alias="as", description="The name by which the script knows it.")
+    channels: Channels | None = Field(default=None, description="Channels that the script expects (before `pick`).")
+    rate: Rate | None = Field(default=None, description="Rate that the script expects, in Hz; 0 is irregular.")
+    unit: str | None = Field(default=None, description="Unit that the script expects.")
+    dtype: DType | None = Field(default=None, description="Type of the values that the script expects.")
+    pick: list[Label] | None = Field(
+        default=None, min_length=1, description="Only these channels, in this order, by name."
+    )
+    policy: Literal["fifo", "latest", "block"] = Field(
+        default="fifo",
+        description="When the node cannot keep up: the oldest samples go, only the newest chunk matters, or the "
+        "producer waits.",
+    )
+    block_timeout: PositiveSeconds = Field(
+        default=1.0, description="Seconds that a producer waits at most (policy block)."
+    )
+    access: Literal["copy", "view"] = Field(
+        default="copy", description="Whether the script gets samples of its own, or read-only views of shared memory."
+    )
+    lossless: bool = Field(default=False, description="A dropped sample on this edge fails the node.")
+    delayed: bool = Field(
+        default=False, description="Brings what was made before the current loop, and may so close a cycle."
+    )
+    gaps: Literal["keep", "nan"] = Field(
+        default="keep", description="Whether missing samples of a rate are filled with NaN."
+    )
+    max_samples: Annotated[int, Field(ge=1, le=100_000_000)] = Field(
+        default=100_000, description="Longest window of an irregular stream, in samples."
+    )
 
     @property
     def name(self) -> str:
@@ -172,98 +101,171 @@ class InputDef(_Model):
         return self.as_ or self.stream
 
 
-class LslSink(_Model):
+class LslSink(Model):
     """An LSL outlet."""
 
-    name: Name | None = None
-    type: str = ""
+    name: Name | None = Field(default=None, description="The outlet's name; the stream's where left out.")
+    type: str = Field(default="", description="The outlet's content type, such as EEG.")
 
 
-class ZmqSink(_Model):
+class ZmqSink(Model):
     """A ZMQ publisher in PhysioLabXR's format."""
 
-    bind: Name = "127.0.0.1"
-    port: Port
-    topic: Name | None = None
+    bind: BindAddress = Field(default="127.0.0.1", description="The address to publish on; * for all of this machine.")
+    port: Port = Field(description="The TCP port to publish on.")
+    topic: Name | None = Field(default=None, description="The topic; the stream's name where left out.")
 
 
-class OutputSinks(_Model):
+class OutputSinks(Model):
     """Where an output is broadcast."""
 
-    lsl: LslSink | None = None
-    zmq: ZmqSink | None = None
+    lsl: LslSink | None = Field(default=None, description="To LSL.")
+    zmq: ZmqSink | None = Field(default=None, description="To ZMQ.")
 
 
-class OutputDef(_Model):
+class OutputDef(Model):
     """One stream that a node makes."""
 
-    channels: Channels
-    dtype: DType = "float32"
-    rate: Rate = 0.0
-    as_: Name | None = Field(None, alias="as")
-    channel_names: list[str] | None = None
-    unit: str | None = None
-    to: OutputSinks = OutputSinks()
+    channels: Channels = Field(description="Values per sample.")
+    dtype: DType = Field(default="float32", description="Type of the values.")
+    rate: Rate = Field(default=0.0, description="Nominal rate in Hz; 0 is irregular.")
+    as_: Name | None = Field(default=None, alias="as", description="The name by which the script knows it.")
+    channel_names: list[Label] | None = Field(default=None, description="One label per channel.")
+    unit: str | None = Field(default=None, description="Unit of all channels.")
+    to: OutputSinks = Field(
+        default=OutputSinks(), description="Where it is broadcast; other nodes take it by its name anyway."
+    )
 
 
-class ParamDef(_Model):
+class ParamDef(Model):
     """A parameter with its type and range."""
 
-    type: Literal["bool", "int", "float", "str", "list", "path", "choice"]
-    value: Any
-    min: float | None = None
-    max: float | None = None
-    choices: list[Any] | None = None
-    description: str | None = None
+    type: Literal["bool", "int", "float", "str", "list", "path", "choice"] = Field(
+        description="What the value is; a path is relative to the graph file, a choice is one of `choices`."
+    )
+    value: Any = Field(description="The value at the start.")
+    min: Annotated[float, Field(allow_inf_nan=False)] | None = Field(default=None, description="Smallest (int, float).")
+    max: Annotated[float, Field(allow_inf_nan=False)] | None = Field(default=None, description="Largest (int, float).")
+    choices: list[Any] | None = Field(default=None, min_length=1, description="All values that are allowed.")
+    description: str | None = Field(default=None, description="For people.")
 
 
-class EveryTrigger(_Model):
+class EveryTrigger(Model):
     """One loop for every so many new samples of one stream."""
 
-    stream: Name
-    every: Annotated[int, Field(ge=1, le=1_000_000_000)]
-    wait: Seconds = Field(0.1, description="Longest wait, in seconds, for the other inputs to reach the block's end.")
+    stream: Name = Field(description="An input of the node, by the stream's name.")
+    every: Annotated[int, Field(ge=1, le=1_000_000_000)] = Field(description="Samples per loop.")
+    wait: Seconds = Field(
+        default=0.1, description="Longest wait, in seconds, for the other inputs to reach the block's end."
+    )
 
 
-class PlacementDef(_Model):
+class PlacementDef(Model):
     """What the node needs, in Ray's words."""
 
-    num_cpus: Annotated[float, Field(ge=0)] = 0.0
-    num_gpus: Annotated[float, Field(ge=0)] = 0.0
-    memory: Annotated[int, Field(ge=0)] | None = Field(None, description="Bytes.")
-    host: Name | None = None
-    labels: dict[str, str] = {}
+    num_cpus: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] = Field(
+        default=0.0, description="CPUs to reserve."
+    )
+    num_gpus: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] = Field(
+        default=0.0, description="GPUs to reserve."
+    )
+    memory: Annotated[int, Field(ge=0, le=2**62)] | None = Field(
+        default=None, description="Memory to reserve, in bytes."
+    )
+    host: Name | None = Field(default=None, description="The machine to run on; any where left out.")
+    labels: dict[Name, Name] = Field(default={}, description="Ray node labels that the machine must have.")
 
 
-class RestartDef(_Model):
+class RestartDef(Model):
     """Whether, and how often, a failed node is started anew."""
 
-    policy: Literal["never", "on_failure", "always"] = "never"
-    max: Annotated[int, Field(ge=0)] = 5
-    window: PositiveSeconds = 60.0
+    policy: Literal["never", "on_failure", "always"] = Field(default="never", description="When to start it anew.")
+    max: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
+        default=5, description="Restarts within the window, at most."
+    )
+    window: PositiveSeconds = Field(default=60.0, description="Seconds.")
 
 
-class NodeDef(_Model):
+def _input_kind(value: object) -> str | None:
+    if isinstance(value, str):
+        return TAG + "name"
+    return TAG + "object" if isinstance(value, (dict, InputDef)) else None
+
+
+def _trigger_kind(value: object) -> str | None:
+    if isinstance(value, str):
+        return TAG + "word"
+    if isinstance(value, list):
+        return TAG + "list"
+    return TAG + "every" if isinstance(value, (dict, EveryTrigger)) else None
+
+
+def _param_kind(value: object) -> str | None:
+    if isinstance(value, (dict, ParamDef)):
+        return TAG + "object"
+    return TAG + "value" if isinstance(value, (bool, int, float, str, list)) else None
+
+
+def _one_of(kind: Any, allowed: str) -> Any:
+    return Discriminator(kind, custom_error_type="wrong_kind", custom_error_message=allowed)
+
+
+ParamValue = bool | int | Annotated[float, Field(allow_inf_nan=False)] | str | list[Any]
+"""A parameter written as its value alone; the type follows from it."""
+
+Input = Annotated[
+    Annotated[Name, Tag(TAG + "name")] | Annotated[InputDef, Tag(TAG + "object")],
+    _one_of(_input_kind, "the name of a stream, or an object with a key stream"),
+]
+Trigger = Annotated[
+    Annotated[Literal["clock", "data"], Tag(TAG + "word")]
+    | Annotated[Annotated[list[Name], Field(min_length=1)], Tag(TAG + "list")]
+    | Annotated[EveryTrigger, Tag(TAG + "every")],
+    _one_of(_trigger_kind, '"clock", "data", a list of inputs, or an object with keys stream and every'),
+]
+Param = Annotated[
+    Annotated[ParamDef, Tag(TAG + "object")] | Annotated[ParamValue, Tag(TAG + "value")],
+    _one_of(_param_kind, "true, false, a number, text, a list, or an object with keys type and value"),
+]
+
+
+class NodeDef(Model):
     """One script in the graph."""
 
-    script: Name
+    script: FilePath = Field(description="The script's file, relative to the graph file.")
     run_frequency: Annotated[float, Field(gt=0, le=MAX_RATE, allow_inf_nan=False)] | None = Field(
-        None, description="Hz, at most; 60 where left out, unlimited with a sample-counted trigger."
+        default=None, description="Hz, at most; 60 where left out, unlimited with a sample-counted trigger."
     )
-    trigger: Literal["clock", "data"] | list[Name] | EveryTrigger = "clock"
-    inputs: list[Name | InputDef] = []
-    buffer_duration: PositiveSeconds = 1.0
-    outputs: dict[Name, OutputDef] = {}
-    params: dict[Name, ParamDef | bool | int | float | str | list[Any]] = {}
-    placement: PlacementDef = PlacementDef()
-    restart: RestartDef = RestartDef()
-    on_error: Literal["continue", "restart", "stop"] = "continue"
-    stop_timeout: PositiveSeconds = 5.0
-    hang_timeout: PositiveSeconds | None = None
-    layout: Literal["samples_first", "channels_first"] | None = None
-    legacy_float64: bool | None = None
-    simulate_input: bool = False
-    description: str | None = None
+    trigger: Trigger = Field(
+        default="clock", description="What starts a loop: the clock, new data, or so many new samples."
+    )
+    inputs: list[Input] = Field(default=[], max_length=MAX_ENTRIES, description="The streams that the script takes.")
+    buffer_duration: PositiveSeconds = Field(default=1.0, description="Seconds of each input that the script sees.")
+    outputs: dict[Name, OutputDef] = Field(
+        default={}, max_length=MAX_ENTRIES, description="The streams that the script makes, by their name in the graph."
+    )
+    params: dict[Name, Param] = Field(
+        default={}, max_length=MAX_ENTRIES, description="The script's parameters, by name."
+    )
+    placement: PlacementDef = Field(default=PlacementDef(), description="What it needs of the machine that it runs on.")
+    restart: RestartDef = Field(default=RestartDef(), description="What happens when it fails.")
+    on_error: Literal["continue", "restart", "stop"] = Field(
+        default="continue",
+        description="What happens when `loop()` raises: the next loop, a restart, or the end of the node.",
+    )
+    stop_timeout: PositiveSeconds = Field(default=5.0, description="Seconds to end in good order before it is killed.")
+    hang_timeout: PositiveSeconds | None = Field(
+        default=None, description="A loop longer than so many seconds counts as failed; off where left out."
+    )
+    layout: Literal["samples_first", "channels_first"] | None = Field(
+        default=None,
+        description="Which way round the script's arrays are; by the script's import names where left out.",
+    )
+    legacy_float64: bool | None = Field(
+        default=None, description="All numbers as float64 or int64; by the script's import names where left out."
+    )
+    simulate_input: bool = Field(default=False, description="Random samples instead of all inputs.")
+    description: str | None = Field(default=None, description="For people.")
 
     @property
     def input_defs(self) -> list[InputDef]:
@@ -278,21 +280,27 @@ class NodeDef(_Model):
         return float("inf") if isinstance(self.trigger, EveryTrigger) else 60.0
 
 
-class GraphDocument(_Model):
+def _known_version(value: object) -> object:
+    if type(value) is not int or value != 1:  # neither true nor 1.0, which Python holds for equal to 1
+        raise PydanticCustomError("version", "1")
+    return value
+
+
+class GraphDocument(Model):
     """A whole ``graph.json``."""
 
-    schema_: str | None = Field(None, alias="$schema")
-    version: Literal[1]
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-    description: str | None = None
-    transport: Literal["auto", "ring", "zmq"] = "auto"
-    stream_timeout: PositiveSeconds = Field(
-        30.0, description="Seconds to wait at the start for external streams that are not fully declared."
+    schema_: str | None = Field(default=None, alias="$schema", description="For editors: where the schema is.")
+    version: Annotated[Literal[1], BeforeValidator(_known_version)] = Field(description="The version of this format.")
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] = Field(
+        description="The graph's name: letters, digits and . _ -, at most 64, a letter or digit first."
     )
-    streams: dict[Name, StreamDef] = {}
-    nodes: dict[Name, NodeDef] = {}
-
-    @field_validator("version", mode="before")
-    @classmethod
-    def _not_a_bool(cls, value: object) -> object:
-        return "true" if value is True else value
+    description: str | None = Field(default=None, description="For people.")
+    transport: Literal["auto", "ring", "zmq"] = Field(
+        default="auto",
+        description="How samples move between processes of one machine: shared memory, ZMQ, or what works.",
+    )
+    stream_timeout: PositiveSeconds = Field(
+        default=30.0, description="Seconds to wait at the start for external streams that are not fully declared."
+    )
+    streams: dict[Name, StreamDef] = Field(default={}, description="The streams that enter from outside, by name.")
+    nodes: dict[NodeName, NodeDef] = Field(default={}, description="The scripts, by name.")

@@ -1,0 +1,107 @@
+"""The value types and limits that the document's models share."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+__all__ = [
+    "DTYPES",
+    "DTYPE_BYTES",
+    "LSL_DTYPES",
+    "MAX_BUFFER_DURATION",
+    "MAX_CHANNELS",
+    "MAX_ENTRIES",
+    "MAX_NODES",
+    "MAX_RATE",
+    "TAG",
+    "BindAddress",
+    "Channels",
+    "DType",
+    "FilePath",
+    "HostName",
+    "Label",
+    "Model",
+    "Name",
+    "NodeName",
+    "Port",
+    "PositiveSeconds",
+    "Rate",
+    "Seconds",
+    "text_of",
+]
+
+DTYPES = (
+    "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64", "bool", "string",
+)  # fmt: skip
+"""What a stream's samples may be. LSL carries a subset: :data:`LSL_DTYPES`."""
+
+LSL_DTYPES = ("int8", "int16", "int32", "int64", "float32", "float64", "string")
+"""What an LSL outlet can carry."""
+
+DTYPE_BYTES = {
+    "int8": 1, "int16": 2, "int32": 4, "int64": 8, "uint8": 1, "uint16": 2, "uint32": 4, "uint64": 8,
+    "float32": 4, "float64": 8, "bool": 1, "string": 16,
+}  # fmt: skip
+"""Bytes of one value in memory; for text those of its cell, not of its characters."""
+
+MAX_RATE = 1e6
+MAX_CHANNELS = 100_000_000
+MAX_BUFFER_DURATION = 24 * 3600.0
+MAX_NODES = 10_000
+"""Nodes of one graph, and external streams of one graph."""
+MAX_ENTRIES = 1_000
+"""Inputs, outputs or parameters of one node."""
+
+TAG = "\ue000"
+"""First character of union tags: pydantic puts the tags into error locations, from where they are taken out again."""
+
+DType = Literal[
+    "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64", "bool", "string"
+]
+
+
+def text_of(value: str) -> str:
+    """Refuse control characters: names end up in file names, log lines, ZMQ topics and XML."""
+    if any(ord(c) < 32 or ord(c) == 127 for c in value):
+        raise PydanticCustomError("malformed", "text without control characters")
+    return value
+
+
+def _node_name(value: str) -> str:
+    if any(c in './\\:@"' for c in value) or value[0] in "- " or value[-1] == " ":
+        raise PydanticCustomError(
+            "malformed", 'a name without . / \\ : @ " that neither starts with - nor starts or ends with a space'
+        )
+    return value
+
+
+def _bind_address(value: str) -> str:
+    if value not in ("*", "localhost"):
+        try:
+            ipaddress.ip_address(value)
+        except ValueError:
+            raise PydanticCustomError("malformed", "an IP address of this machine, localhost, or * for all") from None
+    return value
+
+
+Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(text_of)]
+NodeName = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(text_of), AfterValidator(_node_name)]
+FilePath = Annotated[str, Field(min_length=1, max_length=4000), AfterValidator(text_of)]
+Label = Annotated[str, Field(min_length=1, max_length=200)]
+HostName = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[^\s/@]+$")]
+BindAddress = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_bind_address)]
+Rate = Annotated[float, Field(ge=0, le=MAX_RATE, allow_inf_nan=False)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Channels = Annotated[int, Field(ge=1, le=MAX_CHANNELS)]
+Seconds = Annotated[float, Field(ge=0, le=MAX_BUFFER_DURATION, allow_inf_nan=False)]
+PositiveSeconds = Annotated[float, Field(gt=0, le=MAX_BUFFER_DURATION, allow_inf_nan=False)]
+
+
+class Model(BaseModel):
+    """What every model of the document is: frozen, strict, and without unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)

@@ -1,0 +1,405 @@
+"""The graph: a checked document with its names made into streams and edges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from rena_graph.graph.document import (
+    GraphDocument,
+    InputDef,
+    NodeDef,
+    OutputDef,
+    OutputSinks,
+    ParamDef,
+    SimulateSource,
+    SourceDef,
+    StreamDef,
+)
+from rena_graph.graph.params import as_param
+from rena_graph.graph.problems import Problem
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+__all__ = ["Edge", "Format", "Graph", "Stream", "build_graph", "simulated_name"]
+
+
+class Format(Protocol):
+    """The facts of a stream as the outside tells them; a ``StreamSpec`` is one."""
+
+    @property
+    def channels(self) -> int:
+        """Values per sample."""
+        ...
+
+    @property
+    def rate(self) -> float:
+        """Hz; 0 is irregular."""
+        ...
+
+    @property
+    def dtype(self) -> str:
+        """One of ``DTYPES``."""
+        ...
+
+    @property
+    def channel_names(self) -> tuple[str, ...]:
+        """As many as channels, or none."""
+        ...
+
+    @property
+    def unit(self) -> str | None:
+        """Of every channel."""
+        ...
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One stream of a graph.
+
+    Parameters
+    ----------
+    name : str
+        Its name in the graph.
+    producer : str | None
+        The node that makes it; None for an external stream.
+    source, output : StreamDef | None, OutputDef | None
+        What the document says of it: `source` for an external stream, `output` for one that a node makes.
+    channels, rate, dtype, unit : int | None, float | None, str | None, str | None
+        What is known of its format before the start; `rate` in Hz, 0 where irregular. None where only the outside
+        knows.
+    channel_names : tuple of str
+        One per channel, or none.
+    """
+
+    name: str
+    producer: str | None
+    source: StreamDef | None
+    output: OutputDef | None
+    channels: int | None
+    rate: float | None
+    dtype: str | None
+    channel_names: tuple[str, ...] = ()
+    unit: str | None = None
+
+    @property
+    def sinks(self) -> OutputSinks:
+        """Where it is broadcast."""
+        return self.output.to if self.output is not None else OutputSinks()
+
+    @property
+    def live(self) -> bool:
+        """Whether it comes from outside, from somebody who cannot be made to wait."""
+        return self.source is not None and self.source.source.live
+
+    @property
+    def complete(self) -> bool:
+        """Whether channels, rate and dtype are all known."""
+        return self.channels is not None and self.rate is not None and self.dtype is not None
+
+    @property
+    def script_name(self) -> str:
+        """The name by which the script that makes it knows it."""
+        return (self.output.as_ if self.output is not None else None) or self.name
+
+
+@dataclass(frozen=True)
+class Edge:
+    """One stream into one node.
+
+    Parameters
+    ----------
+    stream : str
+        Name of the stream in the graph; ``S@node`` where the node's input `S` is simulated.
+    node : str
+        The node that takes it.
+    input : InputDef
+        What the node says of it.
+    index : int
+        Its place among all edges of the graph.
+    """
+
+    stream: str
+    node: str
+    input: InputDef
+    index: int
+
+    @property
+    def name(self) -> str:
+        """The name by which the script knows the stream."""
+        return self.input.name
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """A checked graph; picklable, and never changed.
+
+    Parameters
+    ----------
+    path, folder : Path
+        The document as the user named it, and the absolute folder that its paths are relative to.
+    document : GraphDocument
+        What it was made from.
+    streams : dict of str to Stream
+        External ones first, then those of the nodes, in the document's order.
+    nodes : dict of str to NodeDef
+        In the document's order.
+    edges : tuple of Edge
+        Ordered by node, then by input.
+    warnings : tuple of Problem
+        What does not keep it from running.
+    allow_code : tuple of Path
+        Folders besides `folder` from which scripts may come.
+    """
+
+    path: Path
+    folder: Path
+    document: GraphDocument
+    streams: dict[str, Stream]
+    nodes: dict[str, NodeDef]
+    edges: tuple[Edge, ...]
+    warnings: tuple[Problem, ...] = ()
+    allow_code: tuple[Path, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The graph's name."""
+        return self.document.name
+
+    @cached_property
+    def _by_node(self) -> dict[str, tuple[Edge, ...]]:
+        return _grouped(self.edges, "node", self.nodes)
+
+    @cached_property
+    def _by_stream(self) -> dict[str, tuple[Edge, ...]]:
+        return _grouped(self.edges, "stream", self.streams)
+
+    @cached_property
+    def _made_by(self) -> dict[str, tuple[Stream, ...]]:
+        made: dict[str, list[Stream]] = {node: [] for node in self.nodes}
+        for stream in self.streams.values():
+            if stream.producer is not None:
+                made[stream.producer].append(stream)
+        return {node: tuple(streams) for node, streams in made.items()}
+
+    def inputs_of(self, node: str) -> tuple[Edge, ...]:
+        """The edges into `node`, in the order of its inputs."""
+        return self._by_node[node]
+
+    def outputs_of(self, node: str) -> tuple[Stream, ...]:
+        """The streams that `node` makes, in the order of its outputs."""
+        return self._made_by[node]
+
+    def consumers(self, stream: str) -> tuple[Edge, ...]:
+        """The edges that take `stream`."""
+        return self._by_stream[stream]
+
+    def params_of(self, node: str) -> dict[str, ParamDef]:
+        """The parameters of `node`, those written as a value alone with their type."""
+        return {name: as_param(value) for name, value in self.nodes[node].params.items()}
+
+    def script_path(self, node: str) -> Path:
+        """The absolute path of the node's script, links followed."""
+        return (self.folder / self.nodes[node].script).resolve()
+
+    def recording_path(self, stream: str) -> Path:
+        """The absolute path of the recording that `stream` is played from, links followed."""
+        source = self.streams[stream].source
+        if source is None or source.source.recording is None:
+            raise ValueError(f"{stream} does not come from a recording")
+        return (self.folder / source.source.recording.path).resolve()
+
+    @cached_property
+    def external(self) -> tuple[Stream, ...]:
+        """The streams that enter from outside, simulated ones included."""
+        return tuple(stream for stream in self.streams.values() if stream.source is not None)
+
+    @cached_property
+    def levels(self) -> tuple[tuple[str, ...], ...]:
+        """The nodes by their depth: each takes streams of earlier levels only, delayed edges left out."""
+        waiting = dict.fromkeys(self.nodes, 0)
+        after: dict[str, list[str]] = {node: [] for node in self.nodes}
+        for edge in self.edges:
+            producer = self.streams[edge.stream].producer
+            if producer is not None and not edge.input.delayed:
+                after[producer].append(edge.node)
+                waiting[edge.node] += 1
+        levels = []
+        ready = [node for node, count in waiting.items() if count == 0]
+        while ready:
+            levels.append(tuple(ready))
+            following = []
+            for node in ready:
+                for successor in after[node]:
+                    waiting[successor] -= 1
+                    if waiting[successor] == 0:
+                        following.append(successor)
+            ready = following
+        return tuple(levels)
+
+    @cached_property
+    def order(self) -> tuple[str, ...]:
+        """The nodes, each behind those whose streams it takes, delayed edges left out."""
+        return tuple(node for level in self.levels for node in level)
+
+    def dag(self, *, delayed: bool = False) -> nx.DiGraph[str]:
+        """The nodes as a networkx graph; `delayed` edges only where asked for.
+
+        Each arrow from a producer to a consumer has ``streams``, the names of the streams that it stands for.
+        """
+        import networkx as nx
+
+        dag: nx.DiGraph[str] = nx.DiGraph()
+        dag.add_nodes_from(self.nodes)
+        for edge in self.edges:
+            producer = self.streams[edge.stream].producer
+            if producer is not None and (delayed or not edge.input.delayed):
+                if not dag.has_edge(producer, edge.node):
+                    dag.add_edge(producer, edge.node, streams=[])
+                dag.edges[producer, edge.node]["streams"].append(edge.stream)
+        return dag
+
+    def simulated(self) -> Graph:
+        """The same graph with random samples of the declared formats in place of all external streams.
+
+        What a stream does not declare is taken from what its consumers expect of it.
+
+        Raises
+        ------
+        GraphInvalid
+            Where a stream cannot be simulated: of text, or of unknown channels or rate.
+        """
+        from rena_graph.graph.load import checked_graph
+
+        streams = {name: _simulated(self, name, stream) for name, stream in self.document.streams.items()}
+        return checked_graph(self, self.document.model_copy(update={"streams": streams}))
+
+    def with_formats(self, found: Mapping[str, Format]) -> Graph:
+        """The same graph with the formats of external streams as they were `found`, all checks made again.
+
+        Parameters
+        ----------
+        found : mapping of str to Format
+            By the stream's name; a ``StreamSpec`` will do.
+
+        Raises
+        ------
+        GraphInvalid
+            Where a node expects something else.
+        """
+        from rena_graph.graph.load import checked_graph
+
+        streams = dict(self.document.streams)
+        for name, facts in found.items():
+            if name not in streams:
+                continue  # a node's own simulated input, which is declared in full
+            update: dict[str, Any] = {"channels": facts.channels, "rate": facts.rate, "dtype": facts.dtype}
+            if facts.channel_names:
+                update["channel_names"] = list(facts.channel_names)
+            if facts.unit is not None:
+                update["unit"] = facts.unit
+            streams[name] = streams[name].model_copy(update=update)
+        return checked_graph(self, self.document.model_copy(update={"streams": streams}))
+
+    def with_params(self, values: Mapping[str, Any]) -> Graph:
+        """The same graph with other parameter values.
+
+        Parameters
+        ----------
+        values : mapping
+            ``{"node.param": value}``.
+
+        Raises
+        ------
+        UsageError
+            For a node or parameter that the graph does not have.
+        ParamRefused
+            For a value of the wrong type or out of range.
+        """
+        from rena_graph.graph.settings import changed_params
+
+        nodes = changed_params(self.nodes, values)
+        return replace(self, document=self.document.model_copy(update={"nodes": nodes}), nodes=nodes)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What is cached is cheap to make anew, and would travel to every node.
+        return {name: self.__dict__[name] for name in self.__dataclass_fields__}
+
+
+def _grouped(edges: tuple[Edge, ...], key: str, names: Mapping[str, object]) -> dict[str, tuple[Edge, ...]]:
+    groups: dict[str, list[Edge]] = {name: [] for name in names}
+    for edge in edges:
+        groups[getattr(edge, key)].append(edge)
+    return {name: tuple(group) for name, group in groups.items()}
+
+
+def simulated_name(stream: str, node: str) -> str:
+    """The name of the stream of its own that `node` gets for its simulated input `stream`."""
+    return f"{stream}@{node}"
+
+
+def build_graph(document: GraphDocument, path: Path, folder: Path, allow_code: tuple[Path, ...] = ()) -> Graph:
+    """Make streams and edges of a document's names, without checking them.
+
+    Of two producers of a stream the first counts, and an input that nobody feeds makes no edge: the checks report
+    both.
+    """
+    streams = {name: _external(name, definition) for name, definition in document.streams.items()}
+    for node_name, node in document.nodes.items():
+        for name, output in node.outputs.items():
+            if name not in streams:
+                streams[name] = _made(name, node_name, output)
+    edges: list[Edge] = []
+    for node_name, node in document.nodes.items():
+        for input_ in node.input_defs:
+            name = input_.stream
+            if node.simulate_input:
+                name = simulated_name(input_.stream, node_name)
+                streams.setdefault(name, _stand_in(name, streams.get(input_.stream), input_))
+            if name in streams:
+                edges.append(Edge(name, node_name, input_, len(edges)))
+    return Graph(path, folder, document, streams, dict(document.nodes), tuple(edges), (), allow_code)
+
+
+def _external(name: str, definition: StreamDef) -> Stream:
+    dtype: str | None = definition.dtype
+    if definition.source.simulate is not None:
+        dtype = dtype or "float32"
+    names = tuple(definition.channel_names or ())
+    return Stream(name, None, definition, None, definition.channels, definition.rate, dtype, names, definition.unit)
+
+
+def _made(name: str, node: str, output: OutputDef) -> Stream:
+    names = tuple(output.channel_names or ())
+    return Stream(name, node, None, output, output.channels, output.rate, output.dtype, names, output.unit)
+
+
+def _stand_in(name: str, original: Stream | None, expected: InputDef) -> Stream:
+    """A simulator with the format of the `original`, or, where that is unknown, with the one that is expected."""
+    given = original or Stream(name, None, None, None, None, None, None)
+    definition = StreamDef.model_validate(
+        {
+            "from": SourceDef(simulate=SimulateSource()),
+            "channels": expected.channels if given.channels is None else given.channels,
+            "rate": expected.rate if given.rate is None else given.rate,
+            "dtype": given.dtype or expected.dtype or "float32",
+            "channel_names": list(given.channel_names) or None,
+            "unit": given.unit or expected.unit,
+        }
+    )
+    return _external(name, definition)
+
+
+def _simulated(graph: Graph, name: str, stream: StreamDef) -> StreamDef:
+    if stream.source.simulate is not None:
+        return stream
+    update: dict[str, Any] = {"source": SourceDef(simulate=SimulateSource())}
+    for edge in graph.consumers(name):
+        for key in ("channels", "rate", "dtype", "unit"):
+            if getattr(stream, key) is None and getattr(edge.input, key) is not None:
+                update.setdefault(key, getattr(edge.input, key))
+    return stream.model_copy(update=update)
