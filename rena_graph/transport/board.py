@@ -8,6 +8,7 @@ nothing, which is how a process that is stopped or hung is seen.
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 from dataclasses import dataclass
@@ -137,7 +138,7 @@ class Row:
     """One row: ``ints[column]`` and ``floats[column]`` are the same cells, read as unsigned integer or as double."""
 
     ints: memoryview
-    floats: memoryview
+    floats: memoryview[float]
 
     def add(self, column: int, amount: int = 1) -> None:
         """Add to a counter; only the column's one writer may."""
@@ -225,11 +226,9 @@ class Board:
         """Let go. Rows handed out keep the memory mapped until they are gone too."""
         self._ints.release()
         self._floats.release()
-        try:
+        # Where rows are still held somewhere, the mapping goes with the last of them.
+        with contextlib.suppress(BufferError):
             self._mapping.close()
-        except BufferError:
-            # Rows are still held somewhere; the mapping goes with the last of them.
-            pass
 
     def __enter__(self) -> Board:
         return self

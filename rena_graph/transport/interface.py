@@ -7,7 +7,7 @@ the :class:`~rena_graph.transport.board.Board`, so that anybody on the host can 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,11 +67,10 @@ class EdgeOptions:
     block_timeout: float = 1.0
 
 
-@dataclass(frozen=True)
-class ChunkInfo:
+class ChunkInfo(NamedTuple):
     """One publish.
 
-    Parameters
+    Attributes
     ----------
     first : int
         Sequence number of its first sample.
@@ -86,7 +85,7 @@ class ChunkInfo:
     """
 
     first: int
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody misses here
     published: float
     origin: float
     epoch: int
@@ -105,6 +104,17 @@ class StreamWriter(Protocol):
         """
         ...
 
+    def wait_for_readers(self, count: int, timeout: float) -> bool:
+        """Whether `count` of the stream's readers were ready before `timeout` seconds were over.
+
+        A reader sees what is published after it got ready: call this before the first publish.
+        """
+        ...
+
+    def stop_blocking(self) -> None:
+        """Wait for no reader any more, nor in a publish that waits now; may be called from any thread."""
+        ...
+
     def close(self) -> None:
         """Tell readers that no more comes, and let go."""
         ...
@@ -117,7 +127,10 @@ class StreamReader(Protocol):
     edge: EdgeOptions
 
     def pending(self) -> int:
-        """Samples that can be taken now, after counting what was overtaken (``fifo``) or skipped (``latest``)."""
+        """Samples that can be taken now, after counting what was overtaken (``fifo``) or skipped (``latest``).
+
+        To take everything, go on until it returns 0: over ZMQ a run of samples ends where some were lost.
+        """
         ...
 
     def peek(self, limit: int | None = None) -> tuple[Samples, Stamps]:
@@ -145,6 +158,13 @@ class StreamReader(Protocol):
 
     def skip(self, count: int, reason: str = "window") -> None:
         """Pass over the oldest `count` pending samples, counted as dropped for `reason`."""
+        ...
+
+    def retract(self, count: int, reason: str) -> None:
+        """Count the last `count` delivered samples as dropped for `reason` after all.
+
+        For what left the window before a loop saw it, and for what was computed from a view that was overtaken.
+        """
         ...
 
     def newest(self) -> ChunkInfo | None:
@@ -181,12 +201,17 @@ class Doorbell(Protocol):
 class Waiter(Protocol):
     """One place to wait for several readers, a doorbell and a deadline."""
 
-    doorbell: Doorbell
+    @property
+    def doorbell(self) -> Doorbell:
+        """Wakes this waiter."""
+        ...
 
     def wait(self, deadline: float | None, on_data: bool) -> None:
         """Sleep until `deadline` (monotonic seconds; None: for ever), the doorbell, or new data.
 
-        With `on_data` false, data does not wake. May return early: callers look again.
+        New is what was published since the last wait with `on_data` returned: what came between that return and this
+        call is not missed, and what the caller left lying does not wake it. With `on_data` false, data does not wake.
+        May return early (the first wait for data does): callers look again.
         """
         ...
 

@@ -1,0 +1,84 @@
+"""One place to wait for the doorbells of several rings, a doorbell of one's own, and a deadline: ``futex_waitv``."""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from collections.abc import Callable, Sequence
+
+from rena_graph.transport import futex
+from rena_graph.transport.ring_reader import RingReader
+
+__all__ = ["RingDoorbell", "RingWaiter"]
+
+_LONGEST = 1.0
+"""Seconds after which any wait ends: Python serves a signal that came just before the sleep only after it."""
+_POLL = 0.001
+"""Seconds between two looks at the rings that are too many for one system call."""
+
+
+class RingDoorbell:
+    """Wakes a :class:`RingWaiter`, from any thread and from signal handlers: it takes no lock."""
+
+    def __init__(self) -> None:
+        self._cell = ctypes.c_uint32(0)
+        self.address = ctypes.addressof(self._cell)
+        self._wake = futex.waker(self.address, private=True)
+
+    @property
+    def value(self) -> int:
+        """Changes with each ring."""
+        return self._cell.value
+
+    def ring(self) -> None:
+        """Wake it, now or at its next wait."""
+        # Two threads may store the same value; either had set what it rings for before the other's store.
+        self._cell.value = self._cell.value + 1 & 0xFFFFFFFF
+        self._wake()
+
+
+class RingWaiter:
+    """Sleeps until one of its rings has something new.
+
+    New is what was published since the last wait that waited for data returned. The kernel compares each doorbell
+    with the value it had *then*, so whatever came between that return and this sleep ends the sleep at once, and
+    what the caller left lying does not. The first wait for data returns at once.
+
+    Parameters
+    ----------
+    readers : sequence of RingReader
+        May be empty.
+    clock : callable
+        Monotonic seconds.
+    """
+
+    def __init__(self, readers: Sequence[RingReader], clock: Callable[[], float] = time.monotonic) -> None:
+        self.doorbell = RingDoorbell()
+        self._clock = clock
+        watched = readers[: futex.MAX_WORDS - 1]
+        self._longest = _LONGEST if len(watched) == len(readers) else _POLL
+        self._bells = [reader.bell for reader in watched]
+        own = (self.doorbell.address, True)
+        self._all = futex.WaitSet([own, *((reader.bell_address, False) for reader in watched)])
+        self._own = futex.WaitSet([own])
+        for i, bell in enumerate(self._bells, 1):
+            self._all.expected[3 * i] = bell[0] + 1 & 0xFFFFFFFF
+
+    def wait(self, deadline: float | None, on_data: bool) -> None:
+        """Sleep until `deadline` (monotonic seconds; None: for ever), the doorbell, or, with `on_data`, new data.
+
+        May return early: callers look again.
+        """
+        words = self._all if on_data else self._own
+        latest = self._clock() + (self._longest if on_data else _LONGEST)
+        words.sleep(latest if deadline is None or deadline > latest else deadline)
+        self._own.expected[0] = self._all.expected[0] = self.doorbell.value
+        if on_data:
+            expected = self._all.expected
+            for i, bell in enumerate(self._bells, 1):
+                expected[3 * i] = bell[0]
+
+    def close(self) -> None:
+        """Let go; the doorbell may still be rung, in vain."""
+        self._bells = []
+        self._all = self._own
