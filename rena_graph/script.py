@@ -1,0 +1,293 @@
+"""The class that users subclass: one script of a graph."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any, ClassVar, NamedTuple
+
+from rena_graph.errors import ScriptLoadError
+from rena_graph.streams.convert import OrientationRule
+from rena_graph.streams.inputs import Inputs, Layout
+from rena_graph.streams.outputs import Outputs
+from rena_graph.streams.params import Params
+from rena_graph.streams.spec import StreamSpec
+
+__all__ = ["Conventions", "LoopInfo", "RenaScript", "ScriptContext", "StreamPreset", "StreamPresets", "conventions"]
+
+
+@dataclass
+class LoopInfo:
+    """Which loop this is; the runtime fills it in before each.
+
+    Parameters
+    ----------
+    number : int
+        Of the current loop, from 0; -1 before the first.
+    started : float
+        Graph time, in seconds, at which it started.
+    previous : float
+        Graph time at which the loop before it started; NaN in the first.
+    """
+
+    number: int = -1
+    started: float = math.nan
+    previous: float = math.nan
+
+    def begin(self, now: float) -> None:
+        """The next loop starts, at `now`."""
+        self.number += 1
+        self.previous, self.started = self.started, now
+
+
+@dataclass
+class ScriptContext:
+    """All that a script is given; made by the runtime, or by a test.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        ``self.inputs``.
+    outputs : Outputs
+        ``self.outputs``.
+    params : Params
+        ``self.params``.
+    clock : callable
+        Graph time in seconds: ``self.local_clock()``.
+    node : str
+        The node's name.
+    run_frequency : float
+        Loops a second, at most.
+    buffer_duration : float
+        Seconds that the input buffers hold.
+    streams : mapping of str to StreamSpec
+        The streams of inputs, by the script's names for them; where left out, taken from the input buffers.
+    simulate_input : bool
+        Whether the inputs are made up.
+    loop : LoopInfo
+        The current loop.
+    """
+
+    inputs: Inputs
+    outputs: Outputs
+    params: Params
+    clock: Callable[[], float]
+    node: str = ""
+    run_frequency: float = 60.0
+    buffer_duration: float = 1.0
+    streams: Mapping[str, StreamSpec] = field(default_factory=dict)
+    simulate_input: bool = False
+    loop: LoopInfo = field(default_factory=LoopInfo)
+
+    def __post_init__(self) -> None:
+        if not self.streams:
+            self.streams = {port.name: port.buffer.spec for port in self.inputs.ports}
+
+
+@dataclass(frozen=True)
+class StreamPreset:
+    """What the graph says of a stream, by PhysioLabXR's names.
+
+    Parameters
+    ----------
+    stream_name : str
+        As the script calls it.
+    nominal_sampling_rate : float
+        Hz; 0 is irregular.
+    num_channels : int
+        Values per sample.
+    channel_names : tuple of str
+        As many; ``c 0``, ``c 1`` and so on where the graph names none.
+    data_type : str
+        The stream's dtype.
+    unit : str | None
+        Of every channel.
+    """
+
+    stream_name: str
+    nominal_sampling_rate: float
+    num_channels: int
+    channel_names: tuple[str, ...]
+    data_type: str
+    unit: str | None = None
+
+
+class StreamPresets(Mapping[str, StreamPreset]):
+    """``self.presets``: the streams that a script reads and makes, by its names for them.
+
+    Parameters
+    ----------
+    specs : mapping of str to StreamSpec
+        The streams.
+    """
+
+    def __init__(self, specs: Mapping[str, StreamSpec]) -> None:
+        self._specs = dict(specs)
+
+    def __getitem__(self, name: str) -> StreamPreset:
+        spec = self._specs.get(name)
+        if spec is None:
+            near = get_close_matches(str(name), self._specs, 1)
+            known = ", ".join(map(repr, self._specs)) or "none"
+            hint = f"did you mean {near[0]!r}?" if near else f"the streams are {known}"
+            raise KeyError(f"the script has no stream {name!r}; {hint}")
+        names = spec.channel_names or tuple(f"c {i}" for i in range(spec.channels))
+        return StreamPreset(name, spec.rate, spec.channels, names, spec.dtype, spec.unit)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._specs)
+
+    def __len__(self) -> int:
+        return len(self._specs)
+
+    @property
+    def stream_presets(self) -> StreamPresets:
+        """The same mapping, where PhysioLabXR's scripts look for it."""
+        return self
+
+
+class RenaScript(ABC):
+    """One script: subclass it, and write :meth:`loop`.
+
+    The runtime makes one object of it, calls :meth:`init` once, then :meth:`loop` again and again, then
+    :meth:`cleanup`. A subclass may have an ``__init__(self, *args, **kwargs)``, which then calls
+    ``super().__init__(*args, **kwargs)``.
+
+    Attributes
+    ----------
+    inputs : Inputs
+        What has arrived: ``data, timestamps = self.inputs['EEG']``.
+    outputs : Outputs
+        What to send after this loop: ``self.outputs['psd'] = values``.
+    params : Params
+        The parameters: ``self.params['threshold']``.
+    input_names, output_names : list of str
+        As the script knows them.
+    output_num_channels : dict of str to int
+        Channels of each output.
+    input_shapes : dict of str to (int, int)
+        The shape of each input's data when its buffer is full, in this node's layout.
+    presets : StreamPresets
+        ``self.presets['EEG'].nominal_sampling_rate`` and the like.
+    run_frequency : float
+        Loops a second, at most.
+    loop_info : LoopInfo
+        Which loop this is.
+    node_name : str
+        The node's name in the graph.
+    """
+
+    default_layout: ClassVar[Layout] = "samples_first"
+    """Which axis of the inputs' data comes first, where the graph does not say."""
+    original_names: ClassVar[bool] = False
+    """Whether the script was written for PhysioLabXR: outputs either way round, inputs as float64 or int64."""
+
+    def __init__(self, *args: object, context: ScriptContext | None = None, **kwargs: object) -> None:
+        if context is None:
+            raise ScriptLoadError(
+                f"{type(self).__name__} was made without a context; its __init__(self, *args, **kwargs) must call "
+                "super().__init__(*args, **kwargs), and only a node or rena_graph.testing can make one"
+            )
+        self._context = context
+        self.node_name = context.node
+        self.inputs = context.inputs
+        self.outputs = context.outputs
+        self.params = context.params
+        self.run_frequency = context.run_frequency
+        self.time_window = context.buffer_duration
+        self.is_simulate = context.simulate_input
+        self.loop_info = context.loop
+        ports = context.outputs.ports
+        self.input_names = [port.name for port in context.inputs.ports]
+        self.output_names = [port.name for port in ports]
+        self.output_num_channels = {port.name: port.spec.channels for port in ports}
+        self.input_shapes = {port.name: port.full_shape for port in context.inputs.ports}
+        self.presets = StreamPresets({port.name: port.spec for port in ports} | dict(context.streams))
+
+    def init(self) -> None:  # noqa: B027 - a script may well do without
+        """Called once, before the first loop."""
+
+    @abstractmethod
+    def loop(self) -> None:
+        """Called at ``run_frequency`` times a second, at most."""
+
+    def cleanup(self) -> None:  # noqa: B027 - a script may well do without
+        """Called once, when the node stops."""
+
+    def set_output(self, stream_name: str, data: Any, timestamp: Any = None) -> None:
+        """Send `data` after this loop, with timestamps of the script's own.
+
+        Parameters
+        ----------
+        stream_name : str
+            The output.
+        data : object
+            As for ``self.outputs[stream_name] = data``.
+        timestamp : float or sequence of float, optional
+            Seconds of graph time: one, of the newest sample, or one per sample. Now, where left out.
+        """
+        self.outputs.set(stream_name, data, timestamp)
+
+    def local_clock(self) -> float:
+        """Graph time in seconds: the clock of all timestamps in the graph."""
+        return self._context.clock()
+
+    def get_stream_info(self, stream_name: str, info: str) -> Any:
+        """A fact about a stream.
+
+        Parameters
+        ----------
+        stream_name : str
+            An input or output.
+        info : {'NominalSamplingRate', 'ChannelNames', 'DataType'}
+            Which.
+
+        Returns
+        -------
+        float, list of str or str
+            The rate in Hz, the channels' names, the dtype.
+
+        Raises
+        ------
+        KeyError
+            The script has no such stream.
+        ValueError
+            There is no such fact.
+        """
+        preset = self.presets[stream_name]
+        if info == "NominalSamplingRate":
+            return preset.nominal_sampling_rate
+        if info == "ChannelNames":
+            return list(preset.channel_names)
+        if info == "DataType":
+            return preset.data_type
+        raise ValueError(f"no stream info {info!r}: there is NominalSamplingRate, ChannelNames and DataType")
+
+
+class Conventions(NamedTuple):
+    """How a script is handed its data."""
+
+    layout: Layout
+    """Which axis of the inputs' data comes first."""
+    output_rule: OrientationRule
+    """How outputs of two dimensions are read."""
+    legacy_float64: bool
+    """Whether inputs are handed over as float64 and int64."""
+
+
+def conventions(
+    script: type[RenaScript], layout: Layout | None = None, legacy_float64: bool | None = None
+) -> Conventions:
+    """What holds for a script, from its class and from what its node in the graph says (None: nothing).
+
+    A script with PhysioLabXR's names may give its outputs either way round, unless the node states a layout.
+    """
+    chosen = layout or script.default_layout
+    return Conventions(
+        layout=chosen,
+        output_rule="original" if script.original_names and layout is None else chosen,
+        legacy_float64=script.original_names if legacy_float64 is None else legacy_float64,
+    )

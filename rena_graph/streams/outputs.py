@@ -1,0 +1,165 @@
+"""What a script sees as ``self.outputs``: a dictionary of what to send after this loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rena_graph.errors import OutputRefused
+from rena_graph.streams.convert import OrientationRule, to_samples, to_stamps
+from rena_graph.streams.spec import StreamSpec
+from rena_graph.streams.stamps import DefaultStamps
+
+__all__ = ["OutputPort", "Outputs"]
+
+Chunk = tuple[int, NDArray[Any], NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class OutputPort:
+    """One output.
+
+    Parameters
+    ----------
+    name : str
+        What the script calls it.
+    spec : StreamSpec
+        The stream it makes.
+    """
+
+    name: str
+    spec: StreamSpec
+
+
+@dataclass(frozen=True)
+class _Stamped:
+    """Data with the script's own timestamps."""
+
+    data: object
+    timestamp: object
+
+
+class Outputs(dict[str, Any]):
+    """The outputs of a script: ``self.outputs['psd'] = values``.
+
+    Every output is ``None``, which sends nothing, at the start of each loop.
+
+    Parameters
+    ----------
+    ports : sequence of OutputPort
+        One for each output.
+    channels_first_rule : {'original', 'samples_first', 'channels_first'}
+        Which way round an array of two dimensions is; see :func:`~rena_graph.streams.convert.to_samples`.
+    node : str
+        Named in refusals.
+    """
+
+    def __init__(
+        self,
+        ports: Sequence[OutputPort],
+        *,
+        channels_first_rule: OrientationRule = "samples_first",
+        node: str = "",
+    ) -> None:
+        self.ports = tuple(ports)
+        self._rule = channels_first_rule
+        self._node = node
+        self._index = {port.name: index for index, port in enumerate(self.ports)}
+        self._stamps = tuple(DefaultStamps(port.spec.rate) for port in self.ports)
+        self._blank: dict[str, None] = dict.fromkeys(self._index)
+        super().__init__(self._blank)
+
+    def set(self, name: str, data: object, timestamp: object = None) -> None:
+        """Send `data` with the script's own timestamps.
+
+        Parameters
+        ----------
+        name : str
+            The output.
+        data : object
+            As assigned to ``self.outputs[name]``.
+        timestamp : float or sequence of float, optional
+            Seconds of graph time: one, of the newest sample, or one per sample.
+        """
+        self[name] = data if timestamp is None else _Stamped(data, timestamp)
+
+    def collect(self, now: float, on_refused: Callable[[OutputRefused], None]) -> list[Chunk]:
+        """Take what the script has assigned, and set all outputs back to ``None``.
+
+        Parameters
+        ----------
+        now : float
+            Seconds of graph time, for the stamps of chunks without any.
+        on_refused : callable
+            Called with an :exc:`OutputRefused` for each output that cannot be sent; the others are.
+
+        Returns
+        -------
+        list of (int, ndarray, ndarray)
+            For each output with samples: its index in :attr:`ports`, the data ``(n, channels)``, C-contiguous and of
+            exactly the stream's dtype, and the timestamps ``(n,)``. The data may be the script's own array: use it
+            before the next loop.
+        """
+        chunks: list[Chunk] = []
+        assigned = False
+        for name, value in self.items():
+            if value is None:
+                continue
+            assigned = True
+            try:
+                chunk = self._chunk(name, value, now)
+            except OutputRefused as refusal:
+                on_refused(refusal)
+                continue
+            if chunk is not None:
+                chunks.append(chunk)
+        if assigned or len(self) != len(self._blank):
+            self._reset()
+        return chunks
+
+    @property
+    def reanchored(self) -> int:
+        """How often default timestamps had to be moved forward to the clock, over all outputs."""
+        return sum(stamps.reanchored for stamps in self._stamps)
+
+    def _chunk(self, name: str, value: object, now: float) -> Chunk | None:
+        index = self._index.get(name)
+        if index is None:
+            raise OutputRefused(self._unknown(name))
+        spec = self.ports[index].spec
+        data_given, timestamp = (value.data, value.timestamp) if isinstance(value, _Stamped) else (value, None)
+        try:
+            if data_given is None:
+                return None
+            data = to_samples(data_given, spec, self._rule)
+            if not len(data):
+                return None
+            if timestamp is None:
+                return index, data, self._stamps[index].stamp(len(data), now)
+            stamps = to_stamps(timestamp, len(data), spec.rate)
+        except OutputRefused as refusal:
+            raise OutputRefused(f"{self._where(name)} (stream {spec.name!r}): {refusal}") from refusal
+        self._stamps[index].note(float(stamps[-1]))
+        return index, data, stamps
+
+    def _reset(self) -> None:
+        self.update(self._blank)
+        if len(self) != len(self._blank):
+            self.clear()
+            self.update(self._blank)
+
+    def _where(self, name: object) -> str:
+        return f"node {self._node!r}, output {name!r}" if self._node else f"output {name!r}"
+
+    def _unknown(self, name: object) -> str:
+        near = get_close_matches(str(name), self._index, 1)
+        if near:
+            hint = f"did you mean {near[0]!r}?"
+        else:
+            hint = f"its outputs are {', '.join(map(repr, self._index)) or 'none'}; add it to the node in the graph"
+        return f"{self._where(name)}: the node has no such output; {hint}"

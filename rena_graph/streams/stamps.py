@@ -1,0 +1,62 @@
+"""Timestamps of samples that a script sends without any."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["DefaultStamps"]
+
+TOLERANCE = 0.05
+"""Seconds that a regular stream's stamps may lag behind the clock before they are anchored anew."""
+TICK = 1e-6
+"""Seconds between the samples of one chunk of an irregular stream: well above a double's resolution of any uptime."""
+
+
+class DefaultStamps:
+    """Makes timestamps that only grow. Pure: the time is given at each call.
+
+    With a rate, each stamp is the previous one plus ``1 / rate``; when the chunk's newest sample would then be stamped
+    more than 50 ms before now, it is stamped now and the others before it, and that is counted. Never backwards: a
+    stream that gives more samples than its rate promises runs ahead of the clock. Without a rate, the newest sample of
+    a chunk is stamped now, and those before it a microsecond apart.
+
+    Parameters
+    ----------
+    rate : float
+        Hz; 0 is irregular.
+    """
+
+    def __init__(self, rate: float) -> None:
+        self._period = 1.0 / rate if rate > 0 else 0.0
+        self._anchor: float | None = None
+        self._since = 0
+        self.reanchored = 0
+        """How often the stamps had to be moved forward to the clock."""
+
+    @property
+    def previous(self) -> float | None:
+        """The last stamp given or noted."""
+        return None if self._anchor is None else self._anchor + self._since * (self._period or TICK)
+
+    def stamp(self, count: int, now: float) -> NDArray[np.float64]:
+        """Stamps for the next `count` samples, of which the newest was made at `now` (seconds).
+
+        Counted from the anchor and not from the last stamp, so that no rounding error adds up.
+        """
+        step = self._period or TICK
+        if self._anchor is None:
+            self._anchor, self._since = now - count * step, 0
+        elif self._period:
+            if now - (self._anchor + (self._since + count) * step) > TOLERANCE:
+                self._anchor, self._since = now - count * step, 0
+                self.reanchored += 1
+        else:
+            self._anchor, self._since = max(now - count * step, self._anchor + self._since * step), 0
+        first = self._since + 1
+        self._since += count
+        return np.arange(first, first + count, dtype=np.float64) * step + self._anchor
+
+    def note(self, last: float) -> None:
+        """The script stamped its samples itself, the newest with `last`: continue from there."""
+        self._anchor, self._since = last, 0
