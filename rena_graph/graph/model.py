@@ -19,7 +19,7 @@ from rena_graph.graph.document import (
     SourceDef,
     StreamDef,
 )
-from rena_graph.graph.params import as_param
+from rena_graph.graph.param_check import param_def
 from rena_graph.graph.problems import Problem
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ class Graph:
 
     def params_of(self, node: str) -> dict[str, ParamDef]:
         """The parameters of `node`, those written as a value alone with their type."""
-        return {name: as_param(value) for name, value in self.nodes[node].params.items()}
+        return {name: param_def(value) for name, value in self.nodes[node].params.items()}
 
     def script_path(self, node: str) -> Path:
         """The absolute path of the node's script, links followed."""

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from rena_graph.errors import ParamRefused
 from rena_graph.graph.document import ParamDef
 
-__all__ = ["ParamValue", "check_param", "definition_problem", "param_def", "parse_param"]
+__all__ = ["ParamValue", "check_param", "definition_problem", "param_def", "parse_param", "range_problem"]
 
 ParamValue = bool | int | float | str | list[Any]
 _MAX_DEPTH = 64
@@ -40,6 +40,18 @@ def param_def(plain: ParamDef | ParamValue) -> ParamDef:
 
 def definition_problem(definition: ParamDef) -> str | None:
     """What is wrong with a definition in itself, its value included; None where nothing is."""
+    problem = range_problem(definition)
+    if problem is not None:
+        return problem
+    try:
+        check_param(definition, definition.value)
+    except ParamRefused as refusal:
+        return str(refusal)
+    return None
+
+
+def range_problem(definition: ParamDef) -> str | None:
+    """What is wrong with a definition's min, max and choices, whatever its value is; None where nothing is."""
     bounded = definition.min is not None or definition.max is not None
     if bounded and definition.type not in ("int", "float"):
         return f"min and max are for int and float, not for {definition.type}"
@@ -49,10 +61,6 @@ def definition_problem(definition: ParamDef) -> str | None:
         return "a choice needs choices"
     if definition.type != "choice" and definition.choices is not None:
         return f"choices are for type choice, not for {definition.type}"
-    try:
-        check_param(definition, definition.value)
-    except ParamRefused as refusal:
-        return str(refusal)
     return None
 
 

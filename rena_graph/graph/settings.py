@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from rena_graph.errors import ParamRefused, UsageError
+from rena_graph.errors import UsageError
 from rena_graph.graph.document import NodeDef, ParamDef
-from rena_graph.graph.params import as_param, param_from_text, refusal
-from rena_graph.graph.wording import Nearest, did_you_mean, join, show
+from rena_graph.graph.param_check import check_param, param_def, parse_param
+from rena_graph.graph.wording import Nearest, did_you_mean, join
 
 __all__ = ["changed_params", "find_param", "parse_settings"]
 
@@ -29,7 +29,7 @@ def find_param(nodes: Mapping[str, NodeDef], target: str) -> tuple[str, str, Par
     params = nodes[node].params
     if name not in params:
         raise UsageError(_unknown(f'node {node} has no parameter "{name}"', name, params))
-    return node, name, as_param(params[name])
+    return node, name, param_def(params[name])
 
 
 def parse_settings(nodes: Mapping[str, NodeDef], settings: Iterable[str]) -> dict[str, Any]:
@@ -52,13 +52,8 @@ def parse_settings(nodes: Mapping[str, NodeDef], settings: Iterable[str]) -> dic
         target, equals, text = setting.partition("=")
         if not equals:
             raise UsageError(f'a parameter is set as node.param=value, not "{setting}"')
-        param = find_param(nodes, target.strip())[2]
-        try:
-            value = param_from_text(param, text)
-        except ParamRefused as error:
-            raise ParamRefused(f"{target.strip()}: {error}") from None
-        _refuse(param, target.strip(), value)
-        values[target.strip()] = value
+        target = target.strip()
+        values[target] = parse_param(find_param(nodes, target)[2], text, name=target)
     return values
 
 
@@ -67,16 +62,10 @@ def changed_params(nodes: Mapping[str, NodeDef], values: Mapping[str, Any]) -> d
     changed = dict(nodes)
     for target, value in values.items():
         node, name, param = find_param(nodes, target)
-        _refuse(param, target, value)
-        params = {**changed[node].params, name: param.model_copy(update={"value": value})}
+        checked = check_param(param, value, name=target)
+        params = {**changed[node].params, name: param.model_copy(update={"value": checked})}
         changed[node] = changed[node].model_copy(update={"params": params})
     return changed
-
-
-def _refuse(param: ParamDef, target: str, value: object) -> None:
-    refused = refusal(param, value)
-    if refused is not None:
-        raise ParamRefused(f"{target} cannot be {show(value)}: allowed is {refused[1]}")
 
 
 def _unknown(message: str, name: str, known: Iterable[str]) -> str:

@@ -37,6 +37,8 @@ class Draft:
         Every name of a stream in the document, broken ones too, and where it is produced.
     complete : bool
         Whether `producers` has all names; false where a whole part could not be read.
+    kept_inputs : dict of str to list of int
+        For nodes of which inputs were broken: the places that the others have in the document.
     """
 
     head: GraphDocument | None = None
@@ -45,6 +47,7 @@ class Draft:
     damaged: dict[str, set[str]] = field(default_factory=dict)
     producers: dict[str, list[JsonPath]] = field(default_factory=dict)
     complete: bool = True
+    kept_inputs: dict[str, list[int]] = field(default_factory=dict)
 
     @property
     def healthy(self) -> bool:
@@ -54,6 +57,12 @@ class Draft:
     def sound(self, node: str, *fields: str) -> bool:
         """Whether none of the node's `fields` is broken."""
         return self.damaged.get(node, set()).isdisjoint(fields)
+
+    def input_path(self, node: str, index: int, *keys: str) -> JsonPath:
+        """Where the node's input of this `index` stands; `keys` inside it where it is an object."""
+        kept = self.kept_inputs.get(node)
+        path: JsonPath = ("nodes", node, "inputs", index if kept is None else kept[index])
+        return path if isinstance(self.nodes[node].inputs[index], str) else (*path, *keys)
 
     def document(self) -> GraphDocument:
         """The healthy parts as one document."""
@@ -126,6 +135,9 @@ def _read_node(name: str, raw: object, draft: Draft, findings: Findings) -> None
         report(errors, path, raw, findings)
         broken.update(str(e["loc"][0]) for e in errors if e["loc"])
         node = _salvaged(bounded, errors)
+        dropped = {e["loc"][1] for e in errors if e["loc"][0] == "inputs" and len(e["loc"]) > 1}
+        if node.inputs and dropped:
+            draft.kept_inputs[name] = [i for i in range(len(bounded["inputs"])) if i not in dropped]
     if broken:
         draft.damaged[name] = broken
     draft.nodes[name] = node

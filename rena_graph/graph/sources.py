@@ -55,7 +55,7 @@ class SimulateSource(Model):
     """Samples made up on the spot."""
 
     kind: Literal["random", "sine", "counter"] = Field(default="random", description="What the samples are.")
-    seed: Annotated[int, Field(ge=0)] | None = Field(
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = Field(
         default=None, description="Of the random kind, to make it repeatable."
     )
     frequency: Annotated[float, Field(gt=0, le=MAX_RATE, allow_inf_nan=False)] = Field(

@@ -21,7 +21,7 @@ def check(graph: Graph, draft: Draft, findings: Findings) -> None:
     _two_producers(draft, findings)
     for name, node in graph.nodes.items():
         _unknown_inputs(name, node, graph, draft, findings)
-        _clashing_inputs(name, node, findings)
+        _clashing_inputs(name, node, draft, findings)
         _clashing_outputs(name, node, findings)
         if node.simulate_input:
             _reserved_names(name, node, draft, findings)
@@ -30,12 +30,12 @@ def check(graph: Graph, draft: Draft, findings: Findings) -> None:
 def _unknown_inputs(name: str, node: NodeDef, graph: Graph, draft: Draft, findings: Findings) -> None:
     known = draft.producers
     for index, input_ in enumerate(node.input_defs):
-        if input_.stream in known or not draft.complete or not draft.sound(name, "inputs"):
+        if input_.stream in known or not draft.complete:
             continue
         if node.simulate_input and input_.channels is not None and input_.rate is not None:
             continue  # a node can be tried out before the rest of the graph is there
         stream = quote(input_.stream)
-        path = input_path(name, node, index)
+        path = draft.input_path(name, index, "stream")
         if input_.stream in graph.nodes:
             outputs = [quote(output) for output in graph.nodes[input_.stream].outputs]
             hint = f"{stream} is a node; " + (f"it makes {join(outputs, 'and')}" if outputs else "it has no outputs")
@@ -48,12 +48,6 @@ def _unknown_inputs(name: str, node: NodeDef, graph: Graph, draft: Draft, findin
         findings.add(
             "G201", path, f"{name} takes {stream}, which nothing makes", found=stream, allowed=allowed, hint=hint
         )
-
-
-def input_path(name: str, node: NodeDef, index: int) -> JsonPath:
-    """Where the stream's name of an input stands, whether it is written as a name or as an object."""
-    path: JsonPath = ("nodes", name, "inputs", index)
-    return path if isinstance(node.inputs[index], str) else (*path, "stream")
 
 
 def _two_producers(draft: Draft, findings: Findings) -> None:
@@ -70,13 +64,13 @@ def _maker(place: JsonPath) -> str:
     return "an external stream" if place[0] == "streams" else f"node {place[1]}"
 
 
-def _clashing_inputs(name: str, node: NodeDef, findings: Findings) -> None:
+def _clashing_inputs(name: str, node: NodeDef, draft: Draft, findings: Findings) -> None:
     seen: dict[str, str] = {}
     for index, input_ in enumerate(node.input_defs):
         called = quote(input_.name)
         if input_.name in seen:
             findings.add(
-                "G203", ("nodes", name, "inputs", index), f"two inputs of {name} are called {called} in its script",
+                "G203", draft.input_path(name, index), f"two inputs of {name} are called {called} in its script",
                 found=f"{quote(seen[input_.name])} and {quote(input_.stream)}", hint='give one another name with "as"',
             )  # fmt: skip
         seen.setdefault(input_.name, input_.stream)
