@@ -136,7 +136,7 @@ def _read_node(name: str, raw: object, draft: Draft, findings: Findings) -> None
         broken.update(str(e["loc"][0]) for e in errors if e["loc"])
         node = _salvaged(bounded, errors)
         dropped = {e["loc"][1] for e in errors if e["loc"][0] == "inputs" and len(e["loc"]) > 1}
-        if node.inputs and dropped:
+        if dropped and isinstance(bounded, dict) and isinstance(bounded.get("inputs"), list):
             draft.kept_inputs[name] = [i for i in range(len(bounded["inputs"])) if i not in dropped]
     if broken:
         draft.damaged[name] = broken
