@@ -1,1 +1,8 @@
-"""The import names of PhysioLabXR, resolved to ours in a node's process."""
+"""The import names of PhysioLabXR, ``physiolabxr.*`` and the older ``rena.*``, for scripts that were written for it."""
+
+from __future__ import annotations
+
+from rena_graph.compat.finder import install, uninstall
+from rena_graph.compat.graph_clock import set_clock
+
+__all__ = ["install", "set_clock", "uninstall"]

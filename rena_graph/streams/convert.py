@@ -169,13 +169,15 @@ def _cast(array: Array, spec: StreamSpec, rule: OrientationRule) -> Array:
 
 
 def _check_range(array: Array, spec: StreamSpec, rule: OrientationRule) -> None:
-    dtype = spec.numpy_dtype
-    low, high = (0, 1) if dtype.kind == "b" else (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
-    if array.dtype.kind == "f":
-        whole = np.trunc(array)
-        # `high + 1` is a power of two, which a float holds exactly; int64's `high` it does not. NaN compares false.
-        inside = (whole >= low) & (whole < float(high + 1))
+    if spec.dtype == "bool":
+        low, high = 0, 1
+        inside = (array == 0) | (array == 1)
     else:
-        inside = (array >= low) & (array <= high)
+        limits = np.iinfo(spec.dtype)
+        low, high = int(limits.min), int(limits.max)
+        whole = np.trunc(array) if array.dtype.kind == "f" else array
+        # For floats compared with `high + 1`, a power of two, which they hold exactly; int64's `high` they do not.
+        below = whole < float(high + 1) if array.dtype.kind == "f" else whole <= high
+        inside = (whole >= low) & below  # NaN compares false
     if not inside.all():
         raise _refused(spec, rule, f"{array[~inside].flat[0]}, outside of {low} to {high}")
