@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rena_graph.errors import EnvironmentRefused
 
-__all__ = ["MAX_SOCKET_PATH", "runs_dir", "runtime_dir", "state_dir"]
+__all__ = ["MAX_SOCKET_PATH", "preferred_state_dir", "runs_dir", "runtime_dir", "state_dir"]
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ def state_dir() -> Path:
     EnvironmentRefused
         Neither can be written, or the temporary one belongs to somebody else.
     """
-    wanted = _state_home()
+    wanted = preferred_state_dir()
     reason = _why_not_writable(wanted)
     if reason is None:
         return wanted
@@ -48,6 +48,14 @@ def state_dir() -> Path:
             wanted, reason, spare,
         )  # fmt: skip
     return spare
+
+
+def preferred_state_dir() -> Path:
+    """What :func:`state_dir` gives wherever that can be written; relative where the user has no home folder."""
+    given = _absolute(os.environ.get("XDG_STATE_HOME"))
+    # Not Path.home(): it raises where there is neither HOME nor an entry in the user database, as in some containers;
+    # expanduser leaves the path relative then.
+    return (given or Path(os.path.expanduser("~/.local/state"))) / "rena_graph"
 
 
 def runs_dir() -> Path:
@@ -75,13 +83,6 @@ def runtime_dir() -> Path:
             return _own_folder(folder, "remove it, or unset XDG_RUNTIME_DIR")
     # Not gettempdir(): TMPDIR is often too long for a socket's path.
     return _own_folder(Path("/tmp") / f"rena-graph-{os.getuid()}", "set XDG_RUNTIME_DIR to a folder of your own")
-
-
-def _state_home() -> Path:
-    given = _absolute(os.environ.get("XDG_STATE_HOME"))
-    # Not Path.home(): it raises where there is neither HOME nor an entry in the user database, as in some containers;
-    # expanduser leaves the path relative then.
-    return (given or Path(os.path.expanduser("~/.local/state"))) / "rena_graph"
 
 
 def _absolute(value: str | None) -> Path | None:

@@ -1,0 +1,70 @@
+"""The Ray shell of the host agent: one actor a host, whose methods run on threads of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rena_graph.graph.model import Graph
+from rena_graph.runtime.plan import HostPaths, Plan
+from rena_graph.streams.spec import StreamSpec
+
+__all__ = ["AgentActor"]
+
+
+class AgentActor:
+    """Made with ``ray.remote(AgentActor)``, several threads; see :class:`~rena_graph.runtime.agent.HostAgent`."""
+
+    def __init__(self, graph: Graph, run: str, runtime: str, instance: str | None, coordinator: Any) -> None:
+        from rena_graph.runtime.agent import HostAgent
+        from rena_graph.runtime.clock import SystemClock
+
+        def notify(message: dict[str, Any]) -> None:
+            coordinator.notify.remote(message)
+
+        paths = HostPaths.of(run, Path(runtime))
+        self._agent = HostAgent(graph, paths, SystemClock(), instance, notify)
+
+    def find(self) -> dict[str, StreamSpec]:
+        """Formats of the external streams."""
+        return self._agent.find()
+
+    def prepare(self, plan: Plan) -> None:
+        """Rings, board, sinks."""
+        self._agent.prepare(plan)
+
+    def watch_console(self, node: str, epoch: int) -> None:
+        """Report a node's console."""
+        self._agent.watch_console(node, epoch)
+
+    def start_sinks(self) -> None:
+        """Let streams out."""
+        self._agent.start_sinks()
+
+    def start_sources(self) -> None:
+        """Let streams in."""
+        self._agent.start_sources()
+
+    def stop_sources(self) -> None:
+        """Let no more in."""
+        self._agent.stop_sources()
+
+    def stop_sinks(self) -> None:
+        """Send what is left."""
+        self._agent.stop_sinks()
+
+    def command(self, node: str, epoch: int, message: dict[str, Any]) -> None:
+        """To a node."""
+        self._agent.command(node, epoch, message)
+
+    def kill(self, node: str, epoch: int) -> None:
+        """A node's process."""
+        self._agent.kill(node, epoch)
+
+    def report(self) -> dict[str, Any] | None:
+        """A fresh look at the board."""
+        return self._agent.report()
+
+    def close(self) -> dict[str, Any]:
+        """Everything down; the last report."""
+        return self._agent.close()

@@ -1,0 +1,386 @@
+"""A run as its launcher holds it: starts the session process, speaks with the coordinator, and knows how it ended."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from types import TracebackType
+from typing import IO, Any, Literal
+
+from rena_graph.errors import (
+    EnvironmentRefused,
+    ExitCode,
+    NodeFailed,
+    RenaGraphError,
+    RunLost,
+    UsageError,
+)
+from rena_graph.graph.model import Graph
+from rena_graph.runtime.folders import runs_dir, runtime_dir
+from rena_graph.runtime.messages import MessageTail
+from rena_graph.runtime.options import LaunchOptions
+from rena_graph.runtime.run_setup import Outcome, RunSetup
+from rena_graph.transport.links import ring_available
+
+__all__ = ["NodeParams", "Run", "RunParams", "choose_transport", "launch"]
+
+POLL = 0.05
+ANSWER_TIMEOUT = 10.0
+
+
+def choose_transport(graph: Graph, asked: str | None) -> Literal["ring", "zmq"]:
+    """How streams move on this host: the option, else the graph's word, else the ring wherever it can run.
+
+    Raises
+    ------
+    EnvironmentRefused
+        The ring was asked for by name and cannot run here.
+    """
+    wanted = asked or graph.document.transport
+    if wanted == "zmq":
+        return "zmq"
+    reason = ring_available()
+    if reason is None:
+        return "ring"
+    if wanted == "ring":
+        raise EnvironmentRefused(f'transport "ring" cannot run here: {reason}; leave it out, or ask for "zmq"')
+    return "zmq"
+
+
+def launch(graph: Graph, options: LaunchOptions | None = None) -> Run:
+    """Make a run's folders and its handle; :meth:`Run.start` starts it."""
+    options = options or LaunchOptions()
+    run_id = secrets.token_hex(4)
+    transport = choose_transport(graph, options.transport)
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    folder = runs_dir() / f"{stamp}-{graph.document.name}-{run_id}"
+    folder.mkdir(mode=0o700)
+    runtime = runtime_dir() / run_id
+    runtime.mkdir(mode=0o700)
+    return Run(RunSetup(run_id, graph, folder, runtime, transport, options))
+
+
+class Run:
+    """One launch of a graph.
+
+    Use as a context manager: leaving it stops the run in good order. ``run.params["node"]["x"] = 3`` changes a
+    parameter while it runs.
+    """
+
+    def __init__(self, setup: RunSetup) -> None:
+        self._setup = setup
+        self.id = setup.id
+        self.folder = setup.folder
+        """The run folder, which stays: resolved graph, console, session log, outcome."""
+        self.params = RunParams(self)
+        self._session: subprocess.Popen[bytes] | None = None
+        self._socket: socket.socket | None = None
+        self._answers: IO[bytes] | None = None
+        self._tail = MessageTail(setup.folder)
+
+    # -- start ---------------------------------------------------------------------------------------
+    def start(self, progress: Callable[[str], None] = lambda _: None) -> Run:
+        """Start everything and return once the first sample is let in.
+
+        Parameters
+        ----------
+        progress : callable
+            Told, in words for people, what is being waited for.
+
+        Raises
+        ------
+        RenaGraphError
+            It did not start: a script's load or ``init()`` failed, a stream did not appear, a port is taken, …
+        """
+        setup = self._setup
+        (self.folder / "graph.json").write_text(
+            setup.graph.document.model_dump_json(indent=2, by_alias=True, exclude_none=True)
+        )
+        path = setup.save()
+        log = (self.folder / "session.log").open("wb")
+        progress("starting Ray" if setup.options.address == "local" else f"joining Ray at {setup.options.address}")
+        with log:
+            self._session = subprocess.Popen(
+                [sys.executable, "-m", "rena_graph.runtime.session", str(path)],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            self._wait_for_socket()
+            self._wait_until_running(progress)
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def _wait_for_socket(self) -> None:
+        while True:
+            self._raise_if_over()
+            try:
+                self._connect()
+            except (FileNotFoundError, ConnectionRefusedError):
+                time.sleep(POLL)
+            else:
+                return
+
+    def _connect(self) -> None:
+        link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            link.settimeout(ANSWER_TIMEOUT)
+            link.connect(str(self._setup.socket))
+        except BaseException:
+            link.close()
+            raise
+        self._socket, self._answers = link, link.makefile("rb")
+
+    def _wait_until_running(self, progress: Callable[[str], None]) -> None:
+        said = ""
+        while True:
+            self._raise_if_over()
+            try:
+                status = self.status()
+            except RunLost:
+                continue  # its outcome is about to be written; _raise_if_over() tells more
+            if status["state"] not in ("starting", "stopping"):
+                return
+            waiting = _what_is_waited_for(status)
+            if waiting != said:
+                progress(waiting)
+                said = waiting
+            time.sleep(POLL)
+
+    def _raise_if_over(self) -> None:
+        outcome = Outcome.read(self.folder)
+        if outcome is not None:
+            self._wait_session(10.0)
+            if outcome.exit_code is not ExitCode.OK:
+                raise _as_error(outcome)
+        elif self._session is not None and self._session.poll() is not None:
+            raise RunLost(f"the run's session process ended by itself; see {self.folder / 'session.log'}")
+
+    # -- while it runs -------------------------------------------------------------------------------
+    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        """One request over the control socket.
+
+        Raises
+        ------
+        RunLost
+            Nobody answers: the run has ended, or died.
+        RenaGraphError
+            What the coordinator refused, in its words.
+        """
+        if self._socket is None or self._answers is None:
+            raise RunLost(f"run {self.id} is not running")
+        try:
+            self._socket.sendall(json.dumps(request).encode() + b"\n")
+            line = self._answers.readline()
+        except OSError as error:
+            raise RunLost(f"run {self.id} does not answer: {error}") from error
+        if not line:
+            raise RunLost(f"run {self.id} has ended")
+        answer: dict[str, Any] = json.loads(line)
+        if not answer.pop("ok"):
+            raise _error_of(ExitCode(answer["exit_code"]), answer["error"])
+        return answer
+
+    def status(self) -> dict[str, Any]:
+        """Everything that is known now; after the end, what was known last."""
+        outcome = Outcome.read(self.folder)
+        if outcome is not None and outcome.status is not None:
+            return outcome.status
+        status: dict[str, Any] = self.ask({"op": "status"})["status"]
+        return status
+
+    def messages(self) -> list[dict[str, Any]]:
+        """What scripts printed and the run has to say, since the last call: ``time``, ``node``, ``level``, ``text``."""
+        return self._tail.read()
+
+    def change_params(
+        self,
+        node: str,
+        *,
+        set: dict[str, Any] | None = None,
+        add: dict[str, Any] | None = None,
+        remove: Sequence[str] = (),
+    ) -> dict[str, Any]:
+        """Change parameters of a node, all together; they hold from its next ``loop()``.
+
+        Parameters
+        ----------
+        node : str
+            Its name.
+        set : dict
+            New values of parameters that exist.
+        add : dict
+            New parameters: plain values, or definitions as in the graph document.
+        remove : sequence of str
+            Parameters that cease to exist.
+
+        Returns
+        -------
+        dict
+            All parameters of the node as they are now.
+
+        Raises
+        ------
+        ParamRefused
+            Unknown, of the wrong type, or out of range; then nothing is changed.
+        """
+        request = {"op": "params", "node": node, "set": set or {}, "add": add or {}, "remove": list(remove)}
+        params: dict[str, Any] = self.ask(request)["params"]
+        return params
+
+    def stop(self) -> None:
+        """Ask for the end in good order: sources first, each node's ``cleanup()``, then the outlets."""
+        self._tell({"op": "stop"})
+
+    def kill(self) -> None:
+        """End it now."""
+        self._tell({"op": "kill"})
+
+    def _tell(self, request: dict[str, Any]) -> None:
+        try:
+            self.ask(request)
+        except RunLost:
+            # It is over, or not there yet: closing our end of the pipe says the same to the session.
+            self._let_go()
+
+    # -- end -----------------------------------------------------------------------------------------
+    @property
+    def ended(self) -> bool:
+        """Whether everything of the run is gone from this machine."""
+        return self._session is None or self._session.poll() is not None
+
+    @property
+    def exit_code(self) -> ExitCode | None:
+        """How it ended; None while it runs."""
+        if not self.ended:
+            return None
+        outcome = Outcome.read(self.folder)
+        return ExitCode.ENVIRONMENT if outcome is None else outcome.exit_code
+
+    @property
+    def failure(self) -> str | None:
+        """Why it did not end well, if it did not."""
+        outcome = Outcome.read(self.folder)
+        if outcome is not None:
+            return outcome.failure
+        if self._session is not None and self._session.poll() is not None:
+            return f"the run's session process died; see {self.folder / 'session.log'}"
+        return None
+
+    def wait(self, timeout: float | None = None) -> ExitCode | None:
+        """Until everything is gone, at most so many seconds; None where it still runs then."""
+        if not self._wait_session(timeout):
+            return None
+        return self.exit_code
+
+    def _wait_session(self, timeout: float | None) -> bool:
+        if self._session is None:
+            return True
+        try:
+            self._session.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def _let_go(self) -> None:
+        if self._session is not None and self._session.stdin is not None:
+            self._session.stdin.close()
+
+    def close(self) -> None:
+        """Stop the run if it still runs, wait for its end, and let go."""
+        if self._session is None:
+            shutil.rmtree(self._setup.runtime, ignore_errors=True)
+            return
+        if not self.ended and Outcome.read(self.folder) is None:
+            self._tell({"op": "stop"})
+        if not self._wait_session(self._longest_stop()):
+            self.kill()
+            self._let_go()
+            self._wait_session(15.0)
+        self._let_go()
+        if self._answers is not None:
+            self._answers.close()
+        if self._socket is not None:
+            self._socket.close()
+        self._socket = self._answers = None
+
+    def _longest_stop(self) -> float:
+        graph = self._setup.graph
+        return 15.0 + sum(max(graph.nodes[n].stop_timeout + 1.0 for n in level) for level in graph.levels)
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+
+class RunParams:
+    """``run.params``: a node's name gives its parameters."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def __getitem__(self, node: str) -> NodeParams:
+        return NodeParams(self._run, node)
+
+
+class NodeParams(MutableMapping[str, Any]):
+    """One node's parameters, read from and written to the running node."""
+
+    def __init__(self, run: Run, node: str) -> None:
+        self._run = run
+        self._node = node
+
+    def _values(self) -> dict[str, Any]:
+        return self._run.change_params(self._node)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._values()[name]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self._run.change_params(self._node, set={name: value})
+
+    def __delitem__(self, name: str) -> None:
+        self._run.change_params(self._node, remove=[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values())
+
+    def __len__(self) -> int:
+        return len(self._values())
+
+
+def _what_is_waited_for(status: dict[str, Any]) -> str:
+    if status["state"] == "stopping":
+        return "stopping"
+    waiting = [f"{name} ({node['state']})" for name, node in status["nodes"].items() if node["state"] != "ready"]
+    if status["nodes"] and len(waiting) == len(status["nodes"]) and not status["streams"]:
+        return "finding streams and starting nodes"
+    return "waiting for " + ", ".join(waiting) if waiting else "letting the first sample in"
+
+
+def _as_error(outcome: Outcome) -> RenaGraphError:
+    return _error_of(outcome.exit_code, outcome.failure or "the run failed")
+
+
+def _error_of(exit_code: ExitCode, text: str) -> RenaGraphError:
+    match exit_code:
+        case ExitCode.USAGE:
+            return UsageError(text)
+        case ExitCode.SCRIPT:
+            return NodeFailed(text)
+        case ExitCode.ENVIRONMENT:
+            return EnvironmentRefused(text)
+        case _:
+            return RenaGraphError(text)

@@ -1,0 +1,84 @@
+"""The run's control socket: one JSON object a line, asked and answered, over a Unix socket of mode 0600."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from rena_graph.errors import ExitCode, RenaGraphError
+
+__all__ = ["MAX_LINE", "ControlServer"]
+
+log = logging.getLogger(__name__)
+
+MAX_LINE = 4 << 20
+
+Handler = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+
+
+class ControlServer:
+    """Answers requests.
+
+    Parameters
+    ----------
+    path : Path
+        Of the socket.
+    handler : coroutine function
+        Takes a request, gives the fields of its answer; raises :class:`RenaGraphError` for what it refuses.
+    """
+
+    def __init__(self, path: Path, handler: Handler) -> None:
+        self._path = path
+        self._handler = handler
+        self._server: asyncio.AbstractServer | None = None
+        self._connections: set[asyncio.StreamWriter] = set()
+
+    async def start(self) -> None:
+        """Listen. The socket is open to nobody else at any moment: its folder is 0700, and the umask is set."""
+        before = os.umask(0o177)
+        try:
+            self._server = await asyncio.start_unix_server(self._serve, str(self._path), limit=MAX_LINE)
+        finally:
+            os.umask(before)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._connections.add(writer)
+        try:
+            while line := await reader.readline():
+                writer.write(json.dumps(await self._answer(line)).encode() + b"\n")
+                await writer.drain()
+        except (ConnectionError, ValueError) as error:
+            # ValueError: a line beyond the limit. Either way this client is gone, the run is not.
+            log.info("a control connection ended: %s", error)
+        finally:
+            self._connections.discard(writer)
+            writer.close()
+
+    async def _answer(self, line: bytes) -> dict[str, Any]:
+        try:
+            request = json.loads(line)
+            if not isinstance(request, dict):
+                raise ValueError("not an object")
+        except ValueError as error:
+            return {
+                "ok": False,
+                "error": f"the request is not a JSON object: {error}",
+                "exit_code": int(ExitCode.USAGE),
+            }
+        try:
+            return {"ok": True, **await self._handler(request)}
+        except RenaGraphError as error:
+            return {"ok": False, "error": str(error), "exit_code": int(error.exit_code)}
+
+    async def close(self) -> None:
+        """Stop listening; answers under way are finished."""
+        if self._server is not None:
+            self._server.close()
+        for writer in list(self._connections):
+            writer.close()
+        self._path.unlink(missing_ok=True)

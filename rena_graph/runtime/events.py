@@ -1,0 +1,157 @@
+"""What a node and its host agent say to each other: small msgpack maps over two ZMQ sockets on the same host."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import msgpack
+import zmq
+
+from rena_graph.errors import WireError
+
+__all__ = ["AgentLine", "NodeLine"]
+
+Message = dict[str, Any]
+LINGER_MS = 1000
+
+
+def pack(message: Message) -> bytes:
+    """Message to bytes."""
+    return bytes(msgpack.packb(message, use_bin_type=True))
+
+
+def unpack(raw: bytes) -> Message:
+    """Bytes to message; :class:`WireError` where they are not one."""
+    try:
+        message = msgpack.unpackb(raw, raw=False)
+    except (ValueError, msgpack.UnpackException) as error:
+        raise WireError(f"a control message does not decode: {error}") from error
+    if not isinstance(message, dict):
+        raise WireError("a control message is not a map")
+    return message
+
+
+class NodeLine:
+    """The node's end: commands come in on a thread of their own, events go out from the main thread.
+
+    Parameters
+    ----------
+    commands, events : str
+        The agent's endpoints.
+    identity : str
+        ``node:epoch``.
+    on_command : callable
+        Called on the line's thread with each command.
+    """
+
+    def __init__(self, commands: str, events: str, identity: str, on_command: Callable[[Message], None]) -> None:
+        self._context = zmq.Context()
+        self._out = self._context.socket(zmq.PUSH)
+        self._out.linger = LINGER_MS
+        self._out.connect(events)
+        self._in = self._context.socket(zmq.DEALER)
+        self._in.linger = 0
+        self._in.setsockopt(zmq.IDENTITY, identity.encode())
+        self._in.connect(commands)
+        self._in.send(b"")  # tells the router where this identity lives
+        self._on_command = on_command
+        self._thread = threading.Thread(target=self._listen, name="rena-commands", daemon=True)
+        self._thread.start()
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                raw = self._in.recv()
+            except zmq.ZMQError:
+                break  # the context is being closed: the node ends
+            self._on_command(unpack(raw))
+        self._in.close()
+
+    def send(self, message: Message) -> None:
+        """Tell the agent; main thread only."""
+        self._out.send(pack(message))
+
+    def close(self) -> None:
+        """Hand over what was sent, then let go."""
+        self._out.close()
+        self._context.shutdown()
+        self._thread.join(1.0)
+        self._context.term()
+
+
+class AgentLine:
+    """The agent's end, for all nodes of its host, in one thread.
+
+    Parameters
+    ----------
+    commands, events : str
+        Endpoints to bind.
+    on_event : callable
+        Called on the line's thread with each event.
+    """
+
+    def __init__(self, commands: str, events: str, on_event: Callable[[Message], None]) -> None:
+        self._context = zmq.Context()
+        self._router = self._context.socket(zmq.ROUTER)
+        self._router.linger = 0
+        self._router.bind(commands)
+        self._pull = self._context.socket(zmq.PULL)
+        self._pull.bind(events)
+        self._wake_in = self._context.socket(zmq.PAIR)
+        self._wake_in.bind("inproc://outbox")
+        self._wake_out = self._context.socket(zmq.PAIR)
+        self._wake_out.connect("inproc://outbox")
+        self._wake_lock = threading.Lock()
+        self._outbox: queue.SimpleQueue[tuple[str, Message]] = queue.SimpleQueue()
+        self._waiting: dict[str, list[Message]] = {}
+        self._known: set[str] = set()
+        self._on_event = on_event
+        self._closing = False
+        self._thread = threading.Thread(target=self._serve, name="rena-agent-line", daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        poller = zmq.Poller()
+        for socket in (self._router, self._pull, self._wake_in):
+            poller.register(socket, zmq.POLLIN)
+        while not self._closing:
+            ready = dict(poller.poll())
+            if self._router in ready:
+                identity = self._router.recv_multipart()[0].decode()
+                self._known.add(identity)
+                for message in self._waiting.pop(identity, ()):
+                    self._router.send_multipart([identity.encode(), pack(message)])
+            if self._pull in ready:
+                self._on_event(unpack(self._pull.recv()))
+            if self._wake_in in ready:
+                self._wake_in.recv()
+                self._flush()
+        for socket in (self._router, self._pull, self._wake_in):
+            socket.close()
+
+    def _flush(self) -> None:
+        while not self._outbox.empty():
+            identity, message = self._outbox.get()
+            if identity in self._known:
+                self._router.send_multipart([identity.encode(), pack(message)])
+            else:
+                # The node has not called in yet: ROUTER would drop it silently.
+                self._waiting.setdefault(identity, []).append(message)
+
+    def send(self, identity: str, message: Message) -> None:
+        """Send a command to ``node:epoch``, now or when it calls in. Any thread."""
+        self._outbox.put((identity, message))
+        with self._wake_lock:
+            self._wake_out.send(b"")
+
+    def close(self) -> None:
+        """Stop listening and let go of the endpoints."""
+        self._closing = True
+        with self._wake_lock:
+            self._wake_out.send(b"")
+        self._thread.join(2.0)
+        self._wake_out.close()
+        self._context.term()

@@ -1,0 +1,251 @@
+"""How samples come from readers into a node's input window: one feed an edge, and the rules of when and how many."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from rena_graph.errors import NodeFailed
+from rena_graph.runtime.setup import InputSetup
+from rena_graph.streams.buffer import InputBuffer
+from rena_graph.streams.gaps import fill_gaps
+from rena_graph.streams.inputs import InputPort
+from rena_graph.streams.shown import ShownWindow
+from rena_graph.transport.board import EdgeColumn, Row
+from rena_graph.transport.interface import StreamReader
+
+__all__ = ["EveryGate", "Feed"]
+
+_DROPPED = tuple(int(c) for c in EdgeColumn if c.name.startswith("DROPPED_"))
+# Plain ints: an enum member's lookup costs more than the store it is for.
+_FILLED = int(EdgeColumn.FILLED)
+_LAST_TIMESTAMP = int(EdgeColumn.LAST_TIMESTAMP)
+
+
+class Feed:
+    """Moves one edge's samples into the script's window.
+
+    Parameters
+    ----------
+    setup : InputSetup
+        The edge.
+    reader : StreamReader
+        Its end.
+    port : InputPort
+        The window and how the script sees it.
+    row : Row
+        The edge's counters.
+    """
+
+    def __init__(self, setup: InputSetup, reader: StreamReader, port: InputPort, row: Row) -> None:
+        definition = setup.definition
+        self.setup = setup
+        self.reader = reader
+        self.port = port
+        self.row = row
+        self._viewed = port.buffer if isinstance(port.buffer, ShownWindow) else None
+        self._buffer = port.buffer if isinstance(port.buffer, InputBuffer) else None
+        self._window = port.buffer.window
+        self._pick = None if setup.pick is None else np.asarray(setup.pick, dtype=np.intp)
+        self._in_runs = setup.port.transport == "zmq"
+        self._ints, self._floats = row.ints, row.floats
+        self._lossless = definition.lossless
+        self._fill = definition.gaps == "nan"
+        self._last = math.nan
+        self._first_viewed = 0
+        self._newly_viewed = 0
+        self._lost_before = self._lost()
+
+    def _lost(self) -> int:
+        return sum(self._ints[c] for c in _DROPPED)
+
+    def take(self, limit: int | None = None) -> float:
+        """Make what is pending (at most the oldest `limit` samples) visible to the next loop.
+
+        Returns
+        -------
+        float
+            Graph time of the oldest sample that the newly visible ones were made from; ``inf`` if nothing is new.
+
+        Raises
+        ------
+        NodeFailed
+            The edge is declared lossless and samples were lost.
+        """
+        if self._viewed is not None:
+            origin = self._show(self._viewed, limit)
+        else:
+            assert self._buffer is not None
+            origin = self._copy(self._buffer, limit)
+            if self._in_runs and limit is None:
+                # Over ZMQ what is pending ends where samples were lost.
+                while (more := self._copy(self._buffer, None)) != math.inf:
+                    origin = min(origin, more)
+        if self._lossless and (lost := self._lost()) != self._lost_before:
+            raise NodeFailed(
+                f"input {self.port.name!r} is declared lossless, and {lost - self._lost_before} samples of stream "
+                f'{self.setup.port.spec.name!r} were dropped; a slower source, policy "block" or a longer '
+                f"buffer_duration helps"
+            )
+        return origin
+
+    def _copy(self, buffer: InputBuffer, limit: int | None) -> float:
+        reader = self.reader
+        while True:
+            count = self._count(limit)
+            if not count:
+                return math.inf
+            first = reader.position
+            data, stamps = reader.peek(count)
+            oldest, newest = float(stamps[0]), float(stamps[-1])
+            filled = 0
+            if self._fill:
+                previous = None if math.isnan(self._last) else self._last
+                rate = self.setup.port.spec.rate
+                data, stamps, filled = fill_gaps(data, stamps, previous=previous, rate=rate, limit=self._window)
+            evicted = buffer.append(data, stamps)
+            if reader.commit(count):
+                self._last = self._floats[_LAST_TIMESTAMP] = newest
+                if filled:
+                    self._ints[_FILLED] += filled
+                if evicted:
+                    # Of an irregular stream samples go as soon as newer ones come, whether or not a loop saw them.
+                    reader.retract(min(evicted, count), "window")
+                return self._origin(first, oldest)
+            buffer.retract(len(stamps))
+
+    def _count(self, limit: int | None) -> int:
+        """How many samples to take, after passing over those that would not stay in the window."""
+        count = self.reader.pending()
+        if limit is not None and count > limit:
+            count = limit
+        if count > self._window:
+            self.reader.skip(count - self._window)
+            count = self._window
+        return count
+
+    def _show(self, shown: ShownWindow, limit: int | None) -> float:
+        reader = self.reader
+        count = self._count(limit)
+        first = reader.position
+        while count and not reader.commit(count):
+            count = self._count(limit)
+            first = reader.position
+        # Also where nothing is new: what was shown before may have been overwritten since.
+        data, stamps, self._first_viewed = reader.window(self._window)
+        self._newly_viewed = count
+        if self._pick is not None:
+            data = data[:, self._pick]
+        shown.show(data, stamps, count)
+        if not count or not len(stamps):
+            return math.inf
+        self._last = self._floats[_LAST_TIMESTAMP] = float(stamps[-1])
+        return self._origin(first, float(stamps[-min(count, len(stamps))]))
+
+    def _origin(self, first: int, stamp: float) -> float:
+        chunk = self.reader.chunk_at(first)
+        if chunk is not None and chunk.origin == chunk.origin:
+            return min(chunk.origin, stamp)
+        return stamp
+
+    def overtaken(self) -> bool:
+        """After a loop: whether what it looked at in place was overwritten meanwhile; counts it as dropped then."""
+        if self._viewed is None or self.reader.intact(self._first_viewed):
+            return False
+        count, self._newly_viewed = self._newly_viewed, 0
+        self.reader.retract(count, "view")
+        return True
+
+    @property
+    def viewed(self) -> bool:
+        """Whether the script looks at the transport's own memory."""
+        return self._viewed is not None
+
+    @property
+    def newest_timestamp(self) -> float:
+        """Of what was made visible last; NaN before any."""
+        return self._last
+
+    def reaches(self, timestamp: float) -> bool:
+        """Whether all samples stamped up to `timestamp` have arrived, as far as one can tell: a later one has."""
+        pending = self.reader.pending()
+        if not pending:
+            return self._last >= timestamp
+        _, stamps = self.reader.peek(pending)
+        return bool(stamps[-1] >= timestamp)
+
+    def count_up_to(self, timestamp: float) -> int:
+        """How many pending samples are stamped no later than `timestamp`."""
+        pending = self.reader.pending()
+        if not pending:
+            return 0
+        _, stamps = self.reader.peek(pending)
+        return int(np.searchsorted(stamps, timestamp, side="right"))
+
+
+class EveryGate:
+    """Decides when the next block of a sample-counted trigger is complete, and what it holds.
+
+    Blocks are aligned to the stream's absolute sequence: block `k` is the samples from ``k * every`` to
+    ``(k + 1) * every - 1``. Where samples were lost, the rest of their block is passed over, so that each loop gets a
+    whole block or none.
+
+    Parameters
+    ----------
+    block : Feed
+        The counted stream.
+    others : sequence of Feed
+        The other inputs (delayed ones left out), which are cut at the block's last timestamp.
+    every : int
+        Samples a block.
+    wait : float
+        Seconds to wait for the others at most, from the moment at which the block was seen complete.
+    """
+
+    def __init__(self, block: Feed, others: list[Feed], every: int, wait: float) -> None:
+        self._block = block
+        self._others = others
+        self._every = every
+        self._wait = wait
+        self._complete_since: float | None = None
+
+    def _align(self) -> None:
+        reader = self._block.reader
+        beyond = reader.position % self._every
+        if beyond and (pending := reader.pending()):
+            reader.skip(min(self._every - beyond, pending))
+
+    def ready(self, now: float) -> bool:
+        """Whether a loop may begin."""
+        self._align()
+        reader = self._block.reader
+        if reader.pending() < self._every or reader.position % self._every:
+            self._complete_since = None
+            return False
+        if not self._others:
+            return True
+        if self._complete_since is None:
+            self._complete_since = now
+        if now >= self._complete_since + self._wait:
+            return True
+        return all(other.reaches(self._end()) for other in self._others)
+
+    def _end(self) -> float:
+        _, stamps = self._block.reader.peek(self._every)
+        return float(stamps[-1])
+
+    @property
+    def deadline(self) -> float:
+        """When waiting for the others ends; ``inf`` while the block itself is not complete."""
+        return math.inf if self._complete_since is None else self._complete_since + self._wait
+
+    def take(self) -> float:
+        """Let the block, and what belongs to it, in; returns the oldest origin."""
+        end = self._end()
+        origin = math.inf
+        for other in self._others:
+            if count := other.count_up_to(end):
+                origin = min(origin, other.take(count))
+        self._complete_since = None
+        return min(origin, self._block.take(self._every))

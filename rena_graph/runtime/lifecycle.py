@@ -1,0 +1,66 @@
+"""The states of a node and the ways between them."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from rena_graph.errors import RenaGraphError
+
+__all__ = ["ALIVE", "ENDED", "NodeState", "check_transition"]
+
+
+class NodeState(IntEnum):
+    """Where a node is. The numbers stand on the board; ``stale`` is no state but marks a running node."""
+
+    PLACING = 0
+    """Ray looks for a place and starts the process."""
+    LOADING = 1
+    """The script file is imported and its class made."""
+    INITIALIZING = 2
+    """``init()`` runs."""
+    READY = 3
+    """Waiting for all others."""
+    RUNNING = 4
+    PAUSED = 5
+    STOPPING = 6
+    """Draining what is there, then ``cleanup()``."""
+    STOPPED = 7
+    FAILED = 8
+    RESTARTING = 9
+    """Dead, and waiting for its next epoch."""
+
+    @property
+    def label(self) -> str:
+        """The word for people."""
+        return self.name.lower()
+
+
+ENDED = frozenset({NodeState.STOPPED, NodeState.FAILED})
+"""Nothing more comes from here by itself."""
+
+ALIVE = frozenset(set(NodeState) - ENDED - {NodeState.RESTARTING})
+"""There is a process, or one is being made."""
+
+_S = NodeState
+_NEXT: dict[NodeState, frozenset[NodeState]] = {
+    _S.PLACING: frozenset({_S.LOADING, _S.FAILED, _S.RESTARTING, _S.STOPPED}),
+    _S.LOADING: frozenset({_S.INITIALIZING, _S.FAILED, _S.RESTARTING, _S.STOPPING, _S.STOPPED}),
+    _S.INITIALIZING: frozenset({_S.READY, _S.FAILED, _S.RESTARTING, _S.STOPPING, _S.STOPPED}),
+    _S.READY: frozenset({_S.RUNNING, _S.FAILED, _S.RESTARTING, _S.STOPPING, _S.STOPPED}),
+    _S.RUNNING: frozenset({_S.PAUSED, _S.STOPPING, _S.STOPPED, _S.FAILED, _S.RESTARTING}),
+    _S.PAUSED: frozenset({_S.RUNNING, _S.STOPPING, _S.STOPPED, _S.FAILED, _S.RESTARTING}),
+    _S.STOPPING: frozenset({_S.STOPPED, _S.FAILED, _S.RESTARTING}),
+    _S.STOPPED: frozenset(),
+    _S.FAILED: frozenset(),
+    _S.RESTARTING: frozenset({_S.PLACING, _S.STOPPED, _S.FAILED}),
+}
+
+
+class ImpossibleTransition(RenaGraphError):
+    """Ours: the life cycle does not allow this step."""
+
+
+def check_transition(old: NodeState, new: NodeState) -> None:
+    """Raise :class:`ImpossibleTransition` where `new` cannot follow `old`."""
+    if new not in _NEXT[old]:
+        raise ImpossibleTransition(f"a node cannot go from {old.label} to {new.label}")

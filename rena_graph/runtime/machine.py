@@ -1,0 +1,343 @@
+"""The coordinator's decisions as a pure state machine: events in, instructions out, time handed in.
+
+Phases of a run: ``preparing`` (streams found, processes made, scripts initialised), ``running``, ``stopping`` (sources,
+then nodes level by level, then sinks), ``ended``. Whatever goes wrong leads, through ``stopping``, to ``ended``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from rena_graph.errors import ExitCode
+from rena_graph.graph.document import NodeDef
+from rena_graph.runtime.lifecycle import ALIVE, ENDED, NodeState, check_transition
+from rena_graph.runtime.signals import (
+    EndRun,
+    Event,
+    HostFailed,
+    HostPrepared,
+    Instruction,
+    KillAsked,
+    KillNode,
+    LauncherGone,
+    NodeGone,
+    NodeReported,
+    PlaceNode,
+    PrepareHost,
+    RunNode,
+    Say,
+    SinksStopped,
+    SourcesEnded,
+    StaleSeen,
+    StartNode,
+    StartSinks,
+    StartSources,
+    StopAsked,
+    StopNode,
+    StopSinks,
+    StopSources,
+    Tick,
+)
+
+__all__ = ["Coordinator", "NodeRecord", "Phase"]
+
+KILL_GRACE = 1.0
+"""Seconds between a node's drain time and its kill: the time that ``cleanup()`` has."""
+SINK_TIMEOUT = 3.0
+LAUNCHER_GONE_STOP = 3.0
+"""Without a launcher everything has to be gone within ten seconds, Ray included."""
+BACKOFF = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
+"""Seconds before the first, second, … restart within a window."""
+
+_RESTARTABLE = ("died", "restart", "stopped")
+"""Not ``load`` and ``init``, which would fail again, nor ``loop``, where the graph says that an error stops it."""
+
+
+class Phase(Enum):
+    """Where the run is."""
+
+    PREPARING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    ENDED = "ended"
+
+
+@dataclass
+class NodeRecord:
+    """What the coordinator knows of one node."""
+
+    name: str
+    definition: NodeDef
+    level: int
+    state: NodeState = NodeState.PLACING
+    epoch: int = 0
+    error: str | None = None
+    kind: str | None = None
+    restarts: int = 0
+    stale_for: float | None = None
+    restart_times: list[float] = field(default_factory=list)
+    restart_at: float | None = None
+    kill_at: float | None = None
+    killed: bool = False
+    run_sent: bool = False
+
+
+class Coordinator:
+    """Decides.
+
+    Parameters
+    ----------
+    nodes : mapping
+        The graph's nodes.
+    levels : sequence of sequences of str
+        Node names by depth in the cascade: the order of stopping.
+    """
+
+    def __init__(self, nodes: Mapping[str, NodeDef], levels: Sequence[Sequence[str]]) -> None:
+        depth = {name: i for i, level in enumerate(levels) for name in level}
+        self.nodes = {name: NodeRecord(name, definition, depth[name]) for name, definition in nodes.items()}
+        self._last_level = len(levels)
+        self.phase = Phase.PREPARING
+        self.exit_code = ExitCode.OK
+        self.failure: str | None = None
+        self._host_ready = False
+        self._stopping_level = -1
+        self._sinks_deadline: float | None = None
+        self._stop_limit: float | None = None
+        self._now = 0.0
+        self._out: list[Instruction] = []
+
+    def begin(self, now: float) -> list[Instruction]:
+        """The run begins: processes are made while the streams are found."""
+        self._now = now
+        self._out = [PrepareHost(), *(PlaceNode(n, 0) for n in self.nodes)]
+        return self._take()
+
+    def handle(self, event: Event, now: float) -> list[Instruction]:
+        """React to what happened at `now` (monotonic seconds)."""
+        self._now = now
+        if self.phase is Phase.ENDED:
+            return []
+        match event:
+            case HostPrepared():
+                self._host_ready = True
+                if self.phase is Phase.PREPARING:
+                    for record in self.nodes.values():
+                        self._run(record)
+            case HostFailed(error, exit_code):
+                self._fail(error, exit_code)
+            case NodeReported():
+                self._reported(event)
+            case NodeGone():
+                self._gone(event)
+            case StaleSeen(nodes):
+                self._stale(dict(nodes))
+            case SourcesEnded():
+                self._stop("all sources have ended")
+            case StopAsked(why):
+                self._stop(why)
+            case LauncherGone():
+                self._stop_limit = LAUNCHER_GONE_STOP
+                self._stop("the launcher is gone")
+            case KillAsked():
+                self._kill_all()
+            case SinksStopped():
+                if self.phase is Phase.STOPPING and self._sinks_deadline is not None:
+                    self._end()
+            case Tick():
+                pass
+        self._advance()
+        return self._take()
+
+    def _take(self) -> list[Instruction]:
+        out, self._out = self._out, []
+        return out
+
+    # -- nodes ---------------------------------------------------------------------------------------
+    def _set(self, record: NodeRecord, state: NodeState) -> None:
+        check_transition(record.state, state)
+        record.state = state
+
+    def _run(self, record: NodeRecord) -> None:
+        if not record.run_sent:
+            record.run_sent = True
+            self._out.append(RunNode(record.name, record.epoch))
+
+    def _reported(self, event: NodeReported) -> None:
+        record = self.nodes[event.node]
+        if event.epoch != record.epoch or record.state in ENDED or record.state is NodeState.RESTARTING:
+            return  # an earlier life of the node, which no longer counts
+        if event.state is NodeState.FAILED:
+            self._failed(record, event.error or "failed", event.kind or "loop")
+            return
+        if record.state is NodeState.STOPPING and event.state is not NodeState.STOPPED:
+            return  # it was on its way there when the stop reached it
+        if event.state is NodeState.STOPPED and self._comes_back(record):
+            self._schedule_restart(record, "stopped by itself")
+            return
+        if record.state is not event.state:
+            self._set(record, event.state)
+        if event.state is NodeState.READY and self.phase is Phase.RUNNING:
+            # Back after a restart: the others run already.
+            self._out.append(StartNode(record.name, record.epoch))
+
+    def _gone(self, event: NodeGone) -> None:
+        record = self.nodes[event.node]
+        if event.epoch != record.epoch or record.state in ENDED or record.state is NodeState.RESTARTING:
+            return
+        if record.state is NodeState.STOPPING:
+            self._set(record, NodeState.STOPPED)
+            if record.killed:
+                self._out.append(Say("warning", "did not stop in time and was killed", record.name))
+            return
+        self._failed(record, event.cause, "died")
+
+    def _failed(self, record: NodeRecord, error: str, kind: str) -> None:
+        record.error, record.kind = error, kind
+        if self.phase is Phase.STOPPING:
+            self._set(record, NodeState.FAILED)
+            self._note(f"node {record.name!r} failed while it stopped: {error}", ExitCode.SCRIPT)
+            return
+        if self._may_restart(record, kind):
+            self._schedule_restart(record, error)
+            return
+        self._set(record, NodeState.FAILED)
+        self._fail(f"node {record.name!r} failed ({kind}): {error}", ExitCode.SCRIPT)
+
+    def _comes_back(self, record: NodeRecord) -> bool:
+        return record.definition.restart.policy == "always" and self._may_restart(record, "stopped")
+
+    def _may_restart(self, record: NodeRecord, kind: str) -> bool:
+        restart = record.definition.restart
+        if self.phase is not Phase.RUNNING or restart.policy == "never" or kind not in _RESTARTABLE:
+            return False
+        record.restart_times = [t for t in record.restart_times if self._now - t < restart.window]
+        return len(record.restart_times) < restart.max
+
+    def _schedule_restart(self, record: NodeRecord, error: str) -> None:
+        self._set(record, NodeState.RESTARTING)
+        wait = BACKOFF[min(len(record.restart_times), len(BACKOFF) - 1)]
+        record.restart_times.append(self._now)
+        record.restarts += 1
+        record.restart_at = self._now + wait
+        self._out.append(Say("warning", f"{_first_line(error)}; restarting", record.name))
+
+    def _stale(self, silent: Mapping[str, float]) -> None:
+        for record in self.nodes.values():
+            before, record.stale_for = record.stale_for, silent.get(record.name)
+            if record.stale_for is None or record.state not in ALIVE:
+                record.stale_for = None
+                continue
+            if before is None:
+                self._out.append(Say("warning", f"stale: no sign of life for {record.stale_for:.1f} s", record.name))
+            limit = record.definition.hang_timeout
+            if limit is not None and record.stale_for > limit and not record.killed:
+                self._kill(record)
+
+    def _kill(self, record: NodeRecord) -> None:
+        record.killed = True
+        self._out.append(KillNode(record.name, record.epoch))
+
+    # -- the run -------------------------------------------------------------------------------------
+    def _note(self, text: str, exit_code: ExitCode) -> None:
+        self._out.append(Say("error", text))
+        if self.failure is None:
+            self.failure, self.exit_code = text, exit_code
+
+    def _fail(self, text: str, exit_code: ExitCode) -> None:
+        self._note(text, exit_code)
+        self._stop("a failure")
+
+    def _stop(self, why: str) -> None:
+        if self.phase in (Phase.STOPPING, Phase.ENDED):
+            return
+        self.phase = Phase.STOPPING
+        self._out.append(Say("info", f"stopping: {why}"))
+        self._out.append(StopSources())
+        self._stopping_level = -1
+
+    def _kill_all(self) -> None:
+        if self.exit_code is ExitCode.OK:
+            self.exit_code, self.failure = ExitCode.KILLED, "killed"
+        self.phase = Phase.STOPPING
+        for record in self.nodes.values():
+            if record.state in ALIVE:
+                self._out.append(KillNode(record.name, record.epoch))
+        self._end()
+
+    def _end(self) -> None:
+        self.phase = Phase.ENDED
+        self._out.append(EndRun(self.exit_code, self.failure))
+
+    def _advance(self) -> None:
+        if self.phase is Phase.PREPARING:
+            self._advance_start()
+        if self.phase is Phase.RUNNING:
+            self._advance_running()
+        if self.phase is Phase.STOPPING:
+            self._advance_stop()
+
+    def _advance_start(self) -> None:
+        if not self._host_ready or any(r.state is not NodeState.READY for r in self.nodes.values()):
+            return
+        self.phase = Phase.RUNNING
+        # Sinks first, sources last: nothing is made before somebody takes it.
+        self._out.append(StartSinks())
+        self._out.extend(StartNode(r.name, r.epoch) for r in self.nodes.values())
+        self._out.append(StartSources())
+
+    def _advance_running(self) -> None:
+        for record in self.nodes.values():
+            if record.restart_at is not None and self._now >= record.restart_at:
+                record.restart_at = None
+                record.epoch += 1
+                record.killed = record.run_sent = False
+                record.kill_at = record.stale_for = None
+                self._set(record, NodeState.PLACING)
+                self._out.append(PlaceNode(record.name, record.epoch))
+                self._run(record)
+        if self.nodes and all(r.state is NodeState.STOPPED for r in self.nodes.values()):
+            self._stop("all nodes have stopped")
+
+    def _advance_stop(self) -> None:
+        for record in self.nodes.values():
+            if record.kill_at is not None and self._now >= record.kill_at and record.state in ALIVE:
+                record.kill_at = None
+                self._kill(record)
+        while self._sinks_deadline is None and self._level_done(self._stopping_level):
+            self._stopping_level += 1
+            if self._stopping_level >= self._last_level:
+                self._sinks_deadline = self._now + SINK_TIMEOUT
+                self._out.append(StopSinks())
+            else:
+                self._stop_level(self._stopping_level)
+        if self._sinks_deadline is not None and self._now >= self._sinks_deadline:
+            self._out.append(Say("warning", f"the outlets did not close within {SINK_TIMEOUT:g} s"))
+            self._end()
+
+    def _level_done(self, level: int) -> bool:
+        return all(r.state in ENDED for r in self.nodes.values() if r.level == level)
+
+    def _stop_level(self, level: int) -> None:
+        for record in self.nodes.values():
+            if record.level != level or record.state in ENDED:
+                continue
+            if record.state is NodeState.RESTARTING or not record.run_sent:
+                if record.state is not NodeState.RESTARTING:
+                    self._out.append(KillNode(record.name, record.epoch))
+                self._set(record, NodeState.STOPPED)
+                continue
+            within = record.definition.stop_timeout
+            if self._stop_limit is not None:
+                within = min(within, self._stop_limit / max(1, self._last_level))
+            ready = record.state in (NodeState.READY, NodeState.RUNNING, NodeState.PAUSED)
+            self._set(record, NodeState.STOPPING)
+            self._out.append(StopNode(record.name, record.epoch, within))
+            record.kill_at = self._now + within + (KILL_GRACE if ready else 0.0)
+
+
+def _first_line(text: str) -> str:
+    """The last line of a traceback, or the only one of a message."""
+    return text.strip().splitlines()[-1] if text.strip() else "failed"

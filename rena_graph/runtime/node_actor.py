@@ -1,0 +1,24 @@
+"""The Ray actor around one node: a process with a main thread, and nothing more."""
+
+from __future__ import annotations
+
+from rena_graph.runtime.setup import NodeSetup
+
+__all__ = ["NodeActor"]
+
+
+class NodeActor:
+    """Made with ``ray.remote(NodeActor)``; its one method runs on the process's main thread (``max_concurrency`` 1).
+
+    The constructor imports what the life of a node needs, while the host agent still finds streams.
+    """
+
+    def __init__(self) -> None:
+        import rena_graph.runtime.node_process  # noqa: F401 - for its side effect: a warm process
+
+    def run(self, setup: NodeSetup) -> None:
+        """Live until stopped; see :class:`~rena_graph.runtime.node_process.NodeProcess`."""
+        from rena_graph.runtime.clock import SystemClock
+        from rena_graph.runtime.node_process import NodeProcess
+
+        NodeProcess(setup, SystemClock()).run()

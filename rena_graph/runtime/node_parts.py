@@ -1,0 +1,140 @@
+"""Puts one node together from its setup: readers, windows, outputs, writers, script."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from rena_graph.runtime.clock import Clock
+from rena_graph.runtime.feed import Feed
+from rena_graph.runtime.node_loop import LoopReport, NodeLoop
+from rena_graph.runtime.script_loader import instantiate
+from rena_graph.runtime.setup import InputSetup, NodeSetup
+from rena_graph.script import RenaScript, ScriptContext, conventions
+from rena_graph.streams.buffer import InputBuffer, legacy_dtype
+from rena_graph.streams.inputs import InputPort, Inputs
+from rena_graph.streams.outputs import OutputPort, Outputs
+from rena_graph.streams.params import Params
+from rena_graph.streams.shown import ShownWindow
+from rena_graph.transport.board import Board
+from rena_graph.transport.interface import StreamReader, StreamWriter
+from rena_graph.transport.links import open_reader, open_waiter, open_writer
+
+__all__ = ["NodeParts"]
+
+READERS_TIMEOUT = 5.0
+"""Seconds until a node starts although not all readers of its outputs are there."""
+
+
+class NodeParts:
+    """A node's parts, made and held together.
+
+    Parameters
+    ----------
+    setup : NodeSetup
+        What to make.
+    script_class : type
+        The script; its import names decide the defaults of layout and dtypes.
+    board : Board
+        Counters.
+    clock : Clock
+        Handed to the script.
+    """
+
+    def __init__(self, setup: NodeSetup, script_class: type[RenaScript], board: Board, clock: Clock) -> None:
+        self.setup = setup
+        self._board = board
+        self._clock = clock
+        definition = setup.definition
+        self._conventions = conventions(script_class, definition.layout, definition.legacy_float64)
+        self.params = Params(setup.params, folder=setup.folder)
+        self.writers: list[StreamWriter] = []
+        self.feeds = [self._feed(i) for i in setup.inputs]
+        self.inputs = Inputs([f.port for f in self.feeds])
+        self.outputs = Outputs(
+            [OutputPort(o.name, o.port.spec) for o in setup.outputs],
+            channels_first_rule=self._conventions.output_rule,
+            node=setup.name,
+        )
+        self.writers.extend(open_writer(o.port, board, setup.epoch) for o in setup.outputs)
+        # Only what can trigger needs to wake; with a clock nothing does.
+        triggering = [] if definition.trigger == "clock" else self._triggering()
+        self.waiter = open_waiter(setup.transport, triggering)
+        self.script = instantiate(script_class, self._context())
+
+    def _triggering(self) -> list[StreamReader]:
+        trigger = self.setup.definition.trigger
+        return [
+            feed.reader
+            for feed in self.feeds
+            if not feed.setup.definition.delayed
+            and (not isinstance(trigger, list) or feed.setup.definition.stream in trigger)
+        ]
+
+    def _feed(self, setup: InputSetup) -> Feed:
+        spec = setup.spec
+        duration = self.setup.definition.buffer_duration
+        window = spec.window(duration, setup.definition.max_samples)
+        buffer: InputBuffer | ShownWindow
+        if setup.definition.access == "view":
+            buffer = ShownWindow(spec, window)
+        else:
+            dtype = spec.numpy_dtype
+            if self._conventions.legacy_float64 and not spec.is_string:
+                dtype = legacy_dtype(dtype)
+            # The buffer is told of the stream as it arrives; picking is its own.
+            arriving = replace(spec, channels=setup.port.spec.channels, channel_names=setup.port.spec.channel_names)
+            buffer = InputBuffer(arriving, window, dtype=dtype, duration=duration, pick=setup.pick)
+        port = InputPort(spec.name, buffer, self._conventions.layout)
+        row = self._board.edge(setup.edge.index)
+        reader = open_reader(setup.port, setup.edge, self._board, resume=self.setup.epoch > 0)
+        return Feed(setup, reader, port, row)
+
+    def _context(self) -> ScriptContext:
+        definition = self.setup.definition
+        return ScriptContext(
+            inputs=self.inputs,
+            outputs=self.outputs,
+            params=self.params,
+            clock=self._clock.now,
+            node=self.setup.name,
+            run_frequency=definition.frequency,
+            buffer_duration=definition.buffer_duration,
+            streams={i.spec.name: i.spec for i in self.setup.inputs},
+            simulate_input=definition.simulate_input,
+        )
+
+    def loop(self, report: LoopReport, before_loop: Callable[[], None]) -> NodeLoop:
+        """The loop over these parts."""
+        return NodeLoop(
+            script=self.script,
+            definition=self.setup.definition,
+            inputs=self.inputs,
+            feeds=self.feeds,
+            outputs=self.outputs,
+            writers=self.writers,
+            waiter=self.waiter,
+            row=self._board.node(self.setup.index),
+            clock=self._clock,
+            report=report,
+            before_loop=before_loop,
+        )
+
+    def describe_inputs(self) -> str:
+        """Name and shape of each input as the script sees it, for error messages."""
+        if not self.feeds:
+            return "none"
+        return (
+            ", ".join(f"{name} {pair[0].shape}" for name, pair in self.inputs.buffer.items()) or "nothing arrived yet"
+        )
+
+    def wait_for_readers(self) -> None:
+        """So that the first sample out finds all its readers; over the ring they are there already."""
+        for writer, output in zip(self.writers, self.setup.outputs, strict=True):
+            writer.wait_for_readers(len(output.port.edges), READERS_TIMEOUT)
+
+    def close(self) -> None:
+        """Let go of the writers and the waiter; the readers are released with their edges."""
+        for writer in self.writers:
+            writer.close()
+        self.waiter.close()

@@ -1,0 +1,247 @@
+"""One node's process from its first call to its end: load the script, ``init()``, loop, ``cleanup()``, tell the agent.
+
+Runs on the process's main thread (scripts may use signals, windows and event loops as in a program of their own). Knows
+no Ray: the actor around it is :mod:`rena_graph.runtime.node_actor`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rena_graph import compat
+from rena_graph.errors import NodeFailed, OutputRefused
+from rena_graph.runtime.alive import hold_alive
+from rena_graph.runtime.clock import Clock
+from rena_graph.runtime.console import Console
+from rena_graph.runtime.events import NodeLine
+from rena_graph.runtime.lifecycle import NodeState
+from rena_graph.runtime.node_loop import NodeLoop, release_edges
+from rena_graph.runtime.node_parts import NodeParts
+from rena_graph.runtime.script_loader import format_user_error, load_script
+from rena_graph.runtime.setup import NodeSetup
+from rena_graph.script import RenaScript
+from rena_graph.streams.params import ParamChanges
+from rena_graph.transport.board import Board, NodeColumn
+
+__all__ = ["NodeProcess"]
+
+log = logging.getLogger(__name__)
+
+
+class NodeProcess:
+    """Everything of one incarnation of a node.
+
+    Parameters
+    ----------
+    setup : NodeSetup
+        What to run and where.
+    clock : Clock
+        Paces and stamps.
+    """
+
+    def __init__(self, setup: NodeSetup, clock: Clock) -> None:
+        self._setup = setup
+        self._clock = clock
+        self._alive = hold_alive(Path(setup.runtime_dir))
+        self._console = Console(setup.console, setup.name, clock.unix)
+        self._board = Board.attach(Path(setup.board))
+        self._row = self._board.node(setup.index)
+        self._commands: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self._wake: Callable[[], None] = _nobody_waits
+        self._line = NodeLine(setup.commands, setup.events, f"{setup.name}:{setup.epoch}", self._on_command)
+        self._errors = _ErrorLog(clock)
+        self._loop: NodeLoop | None = None
+        self._parts: NodeParts | None = None
+        self._restart_asked = False
+        self._go_at: float | None = None
+        self._failure: BaseException | None = None
+
+    # -- commands ------------------------------------------------------------------------------------
+    def _on_command(self, message: dict[str, Any]) -> None:
+        """On the line's thread: keep it, and wake the main thread."""
+        self._commands.put(message)
+        self._wake()
+
+    def _apply_commands(self) -> None:
+        """On the main thread, between loops: all that is pending, together."""
+        while not self._commands.empty():
+            self._apply(self._commands.get())
+
+    def _apply(self, message: dict[str, Any]) -> None:
+        loop, parts = self._loop, self._parts
+        if loop is None or parts is None:
+            raise NodeFailed(f"command {message.get('do')!r} came before the node was made")
+        match message["do"]:
+            case "start":
+                self._go_at = float(message["at"])
+            case "stop":
+                loop.drain(float(message["within"]))
+            case "params":
+                parts.params.apply(ParamChanges(message["set"], message["add"], tuple(message["remove"])))
+                self._row.ints[NodeColumn.PARAM_VERSION] += 1
+            case "rate":
+                loop.set_frequency(float(message["hz"]))
+            case "pause" if self._go_at is not None:
+                loop.paused = True
+                self._row.ints[NodeColumn.PAUSED] = 1
+                self._state(NodeState.PAUSED)
+            case "resume" if loop.paused:
+                loop.resume()
+                self._row.ints[NodeColumn.PAUSED] = 0
+                self._state(NodeState.RUNNING)
+
+    # -- telling -------------------------------------------------------------------------------------
+    def _state(self, state: NodeState, error: str | None = None, kind: str | None = None) -> None:
+        self._row.ints[NodeColumn.STATE] = int(state)
+        self._row.ints[NodeColumn.BEAT_NS] = self._clock.now_ns()
+        self._line.send(
+            {
+                "event": "state",
+                "node": self._setup.name,
+                "epoch": self._setup.epoch,
+                "state": int(state),
+                "error": error,
+                "kind": kind,
+                "pid": os.getpid(),
+            }
+        )
+
+    def _fail(self, kind: str, error: BaseException) -> None:
+        text = format_user_error(error, Path(self._setup.script))
+        self._console.write("error", f"{kind} failed: {text}" if kind != "loop" else text)
+        self._state(NodeState.FAILED, text, "restart" if self._restart_asked else kind)
+
+    def loop_failed(self, error: BaseException, loops: int) -> bool:
+        """The script's ``loop()`` raised: say so, and decide whether to go on."""
+        parts = self._parts
+        shapes = parts.describe_inputs() if parts is not None else ""
+        text = format_user_error(error, Path(self._setup.script))
+        policy = self._setup.definition.on_error
+        self._errors.say(
+            self._console, str(error) + type(error).__name__, f"loop {loops} failed (inputs: {shapes})\n{text}"
+        )
+        if policy == "continue":
+            return True
+        self._restart_asked = policy == "restart"
+        self._failure = error
+        return False
+
+    def output_refused(self, error: OutputRefused) -> None:
+        """A value was not fit for its stream; nothing of it was sent."""
+        self._errors.say(self._console, str(error), f"output refused: {error}")
+
+    # -- life ----------------------------------------------------------------------------------------
+    def run(self) -> None:
+        """The whole life. Returns when the node has stopped or failed, having told the agent which."""
+        self._console.capture()
+        row = self._row.ints
+        row[NodeColumn.PID] = os.getpid()
+        row[NodeColumn.EPOCH] = self._setup.epoch
+        compat.install()
+        try:
+            script = self._load_and_init()
+            if script is not None:
+                self._loop_until_stopped(script)
+        finally:
+            row[NodeColumn.LOG_DROPPED] = self._console.dropped
+            if self._parts is not None:
+                release_edges(self._parts.feeds)
+                self._parts.close()
+            self._line.close()
+
+    def _load_and_init(self) -> RenaScript | None:
+        setup = self._setup
+        kind = "load"
+        try:
+            self._state(NodeState.LOADING)
+            script_class = load_script(Path(setup.script), setup.name)
+            self._parts = NodeParts(setup, script_class, self._board, self._clock)
+            self._loop = self._parts.loop(self, self._apply_commands)
+            self._wake = self._parts.waiter.doorbell.ring
+            self._state(NodeState.INITIALIZING)
+            kind = "init"
+            self._parts.script.init()
+        except BaseException as error:  # noqa: BLE001 - also SystemExit: whatever ends a script ends it in good order
+            self._fail(kind, error)
+            return None
+        self._state(NodeState.READY)
+        return self._parts.script
+
+    def _loop_until_stopped(self, script: RenaScript) -> None:
+        loop = self._loop
+        assert loop is not None
+        failure: BaseException | None = None
+        kind = "loop"
+        try:
+            if self._wait_for_start(loop):
+                self._parts_made().wait_for_readers()
+                self._state(NodeState.RUNNING)
+                assert self._go_at is not None
+                loop.run(max(self._go_at, self._clock.now()))
+                failure = self._failure
+        except SystemExit as error:
+            if error.code:
+                failure, kind = error, "died"
+        except NodeFailed as error:
+            failure = error
+        except BaseException as error:  # noqa: BLE001 - MemoryError, KeyboardInterrupt, or a bug of ours
+            failure, kind = error, "died"
+        if failure is None:
+            self._state(NodeState.STOPPING)
+        self._cleanup(script, loop)
+        if failure is not None:
+            self._fail(kind, failure)
+        else:
+            self._state(NodeState.STOPPED)
+
+    def _wait_for_start(self, loop: NodeLoop) -> bool:
+        """Until the coordinator says start (True) or stop (False)."""
+        parts = self._parts_made()
+        while self._go_at is None:
+            self._apply_commands()
+            if loop.draining:
+                return False
+            if self._go_at is None:
+                self._row.ints[NodeColumn.BEAT_NS] = self._clock.now_ns()
+                parts.waiter.wait(self._clock.now() + 0.25, False)
+        return True
+
+    def _parts_made(self) -> NodeParts:
+        assert self._parts is not None
+        return self._parts
+
+    def _cleanup(self, script: RenaScript, loop: NodeLoop) -> None:
+        try:
+            script.cleanup()
+            loop.publish()
+        except BaseException as error:  # noqa: BLE001 - a failing cleanup() is reported and must not hold up the stop
+            self._console.write("error", "cleanup failed: " + format_user_error(error, Path(self._setup.script)))
+            self._row.add(NodeColumn.EXCEPTIONS)
+
+
+class _ErrorLog:
+    """Says each error at once, and the same one again at most once a second with how often it came since."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._said: dict[str, tuple[float, int]] = {}
+
+    def say(self, console: Console, key: str, text: str) -> None:
+        now = self._clock.now()
+        last, count = self._said.get(key, (float("-inf"), 0))
+        if now - last < 1.0:
+            self._said[key] = (last, count + 1)
+            return
+        if len(self._said) > 1000:
+            self._said.clear()
+        self._said[key] = (now, 0)
+        console.write("error", text + (f"\n(and {count} times more since it was last said)" if count else ""))
+
+
+def _nobody_waits() -> None:
+    """Before the node's waiter is made there is nobody to wake: commands are kept until then."""

@@ -1,0 +1,28 @@
+"""How a run is launched, apart from the graph itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["LaunchOptions"]
+
+
+@dataclass(frozen=True)
+class LaunchOptions:
+    """What ``launch`` may be told.
+
+    Parameters
+    ----------
+    transport : {'auto', 'ring', 'zmq'} | None
+        How streams move on one host; None leaves it to the graph document.
+    address : str
+        ``'local'`` starts a Ray of the run's own and ends it with the run; ``'auto'`` or ``'HOST:PORT'`` joins one
+        that runs already.
+    instance : str | None
+        Tells two runs of one graph apart towards LSL clients: part of every outlet's ``source_id``.
+    """
+
+    transport: Literal["auto", "ring", "zmq"] | None = None
+    address: str = "local"
+    instance: str | None = None

@@ -1,0 +1,216 @@
+"""From a graph and the formats of its external streams to rows, rings and setups: where everything of a run is.
+
+Pure: the same graph and formats give the same plan.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from rena_graph.graph.document import LslSink, ParamDef, ZmqSink
+from rena_graph.graph.model import Edge, Graph
+from rena_graph.runtime.setup import InputSetup, NodeSetup, OutputSetup
+from rena_graph.streams.spec import StreamSpec
+from rena_graph.transport.interface import EdgeOptions, StreamPort
+
+__all__ = ["HostPaths", "Plan", "SinkPlan", "make_plan"]
+
+RETENTION = 10.0
+"""Seconds that a ring keeps beyond the longest input window of its readers."""
+RETENTION_BYTES = 64 << 20
+IRREGULAR_BYTES = 16 << 20
+MIN_SAMPLES = 64
+MIN_WIDE_SAMPLES = 4
+
+
+@dataclass(frozen=True)
+class HostPaths:
+    """Where a run keeps its things on one host."""
+
+    run: str
+    runtime: Path
+    board: Path
+
+    @classmethod
+    def of(cls, run: str, runtime: Path) -> HostPaths:
+        """The usual places."""
+        shm = Path("/dev/shm")
+        return cls(run, runtime, (shm if shm.is_dir() else runtime) / f"rg-{run}-board")
+
+    @property
+    def commands(self) -> str:
+        """Endpoint of the agent's commands."""
+        return f"ipc://{self.runtime}/commands"
+
+    @property
+    def events(self) -> str:
+        """Endpoint of the nodes' events."""
+        return f"ipc://{self.runtime}/events"
+
+    def console(self, node: str, epoch: int, index: int) -> str:
+        """Path prefix of a node's console files; by index, since names may hold any character."""
+        return str(self.runtime / f"console-{index}-{epoch}")
+
+    def stream(self, index: int, transport: str) -> str:
+        """Address of a stream."""
+        return f"/dev/shm/rg-{self.run}-{index}" if transport == "ring" else f"ipc://{self.runtime}/s{index}"
+
+
+@dataclass(frozen=True)
+class SinkPlan:
+    """One broadcast: which stream leaves the graph, how, and the row of its edge."""
+
+    stream: str
+    definition: LslSink | ZmqSink
+    edge: int
+    label: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything of a run on one host.
+
+    Parameters
+    ----------
+    ports : dict
+        By stream name.
+    edges : tuple of (Edge, StreamSpec)
+        The nodes' edges with their specification as the script sees it; row `i` is edge `i`.
+    sinks : tuple of SinkPlan
+        Rows after those of the nodes' edges.
+    node_rows : dict
+        Board row of each node.
+    """
+
+    graph: Graph
+    transport: Literal["ring", "zmq"]
+    paths: HostPaths
+    ports: dict[str, StreamPort]
+    edges: tuple[tuple[Edge, StreamSpec], ...]
+    sinks: tuple[SinkPlan, ...]
+    node_rows: dict[str, int]
+
+    @property
+    def edge_count(self) -> int:
+        """Rows of the board's edge table."""
+        return len(self.edges) + len(self.sinks)
+
+    def setup(self, node: str, epoch: int, params: Mapping[str, ParamDef]) -> NodeSetup:
+        """What the process of `node` is told."""
+        definition = self.graph.nodes[node]
+        inputs = tuple(self._input(edge, spec) for edge, spec in self.edges if edge.node == node)
+        outputs = tuple(OutputSetup(out.as_ or name, self.ports[name]) for name, out in definition.outputs.items())
+        row = self.node_rows[node]
+        return NodeSetup(
+            run=self.paths.run,
+            graph=self.graph.document.name,
+            name=node,
+            epoch=epoch,
+            index=row,
+            script=str(self.graph.script_path(node)),
+            folder=str(self.graph.folder),
+            definition=definition,
+            inputs=inputs,
+            outputs=outputs,
+            board=str(self.paths.board),
+            commands=self.paths.commands,
+            events=self.paths.events,
+            console=self.paths.console(node, epoch, row),
+            runtime_dir=str(self.paths.runtime),
+            params=dict(params),
+            transport=self.transport,
+        )
+
+    def _input(self, edge: Edge, spec: StreamSpec) -> InputSetup:
+        port = self.ports[edge.stream]
+        pick = edge.input.pick
+        names = port.spec.channel_names
+        return InputSetup(
+            port=port,
+            edge=EdgeOptions(edge.index, edge.input.policy, edge.input.block_timeout),
+            definition=edge.input,
+            pick=None if pick is None else tuple(names.index(p) for p in pick),
+            spec=spec,
+        )
+
+    def consumers(self) -> list[tuple[str, str]]:
+        """(stream, who) of every edge row, for people."""
+        return [(e.stream, e.node) for e, _ in self.edges] + [(s.stream, s.label) for s in self.sinks]
+
+
+def make_plan(
+    graph: Graph,
+    specs: Mapping[str, StreamSpec],
+    transport: Literal["ring", "zmq"],
+    paths: HostPaths,
+) -> Plan:
+    """Lay out a run on one host.
+
+    Parameters
+    ----------
+    graph : Graph
+        Checked, also against the formats found: see :meth:`Graph.with_formats`.
+    specs : mapping
+        The complete format of every external stream, as its bridge found it.
+    transport : {'ring', 'zmq'}
+        How streams move.
+    paths : HostPaths
+        Where.
+    """
+    full = {name: _spec_of(graph, name, specs) for name in graph.streams}
+    edges = tuple((edge, _edge_spec(edge, full[edge.stream])) for edge in graph.edges)
+    sinks = _sinks(graph, len(edges))
+    ports = {}
+    for index, name in enumerate(graph.streams):
+        readers = [e for e, _ in edges if e.stream == name]
+        rows = [e.index for e in readers] + [s.edge for s in sinks if s.stream == name]
+        capacity = _capacity(graph, full[name], readers)
+        address = paths.stream(index, transport)
+        ports[name] = StreamPort(full[name], transport, address, capacity, index, tuple(rows))
+    rows_of = {node: i for i, node in enumerate(graph.nodes)}
+    return Plan(graph, transport, paths, ports, edges, sinks, rows_of)
+
+
+def _spec_of(graph: Graph, name: str, specs: Mapping[str, StreamSpec]) -> StreamSpec:
+    if name in specs:
+        return specs[name]
+    output = graph.streams[name].output
+    assert output is not None  # a stream is external (and found) or made by a node
+    names = tuple(output.channel_names or ())
+    return StreamSpec(name, output.channels, output.dtype, output.rate, names, output.unit)
+
+
+def _edge_spec(edge: Edge, spec: StreamSpec) -> StreamSpec:
+    """The stream as the script sees it."""
+    pick = edge.input.pick
+    if pick is None:
+        return replace(spec, name=edge.name)
+    return replace(spec, name=edge.name, channels=len(pick), channel_names=tuple(pick))
+
+
+def _sinks(graph: Graph, first: int) -> tuple[SinkPlan, ...]:
+    sinks: list[SinkPlan] = []
+    for node in graph.nodes.values():
+        for name, output in node.outputs.items():
+            if output.to.lsl is not None:
+                label = f"lsl:{output.to.lsl.name or name}"
+                sinks.append(SinkPlan(name, output.to.lsl, first + len(sinks), label))
+            if output.to.zmq is not None:
+                sinks.append(SinkPlan(name, output.to.zmq, first + len(sinks), f"zmq:{output.to.zmq.port}"))
+    return tuple(sinks)
+
+
+def _capacity(graph: Graph, spec: StreamSpec, readers: list[Edge]) -> int:
+    """Samples a ring keeps: the longest window of its readers plus the retention; see DESIGN."""
+    sample = max(1, spec.sample_bytes + 8)
+    if spec.rate == 0:
+        wanted = max((e.input.max_samples for e in readers), default=1024)
+        return max(MIN_WIDE_SAMPLES, min(wanted, IRREGULAR_BYTES // sample), 16)
+    longest = max((graph.nodes[e.node].buffer_duration for e in readers), default=1.0)
+    retention = min(math.ceil(spec.rate * RETENTION), RETENTION_BYTES // sample)
+    floor = MIN_SAMPLES if sample * MIN_SAMPLES <= RETENTION_BYTES else MIN_WIDE_SAMPLES
+    return max(floor, math.ceil(spec.rate * longest) + retention)

@@ -1,0 +1,140 @@
+"""One look at a board, as plain numbers: what a host agent reports every beat, and a status is made from."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+from rena_graph.bridges.base import SourceState
+from rena_graph.runtime.lifecycle import NodeState
+from rena_graph.runtime.plan import Plan
+from rena_graph.transport.board import Board, EdgeColumn, NodeColumn, Row, StreamColumn
+from rena_graph.transport.histogram import quantile
+
+__all__ = ["BoardReader", "stale_nodes"]
+
+RATE_WINDOW = 2.0
+"""Seconds over which a reached rate is measured; three periods where these are longer."""
+
+
+@dataclass
+class _Series:
+    """Past values of one counter."""
+
+    points: deque[tuple[int, int]]
+
+    def rate(self, now_ns: int, value: int, window: float) -> float:
+        points = self.points
+        points.append((now_ns, value))
+        while len(points) > 2 and now_ns - points[1][0] > window * 1e9:
+            points.popleft()
+        then, before = points[0]
+        return (value - before) * 1e9 / (now_ns - then) if now_ns > then else 0.0
+
+
+class BoardReader:
+    """Reads one host's board again and again, and makes rates of its counters."""
+
+    def __init__(self, board: Board, plan: Plan) -> None:
+        self._plan = plan
+        self._nodes = {name: board.node(i) for name, i in plan.node_rows.items()}
+        self._streams = {name: board.stream(p.index) for name, p in plan.ports.items()}
+        self._edges = [(s, to, board.edge(i)) for i, (s, to) in enumerate(plan.consumers())]
+        self._loops = {name: _Series(deque()) for name in self._nodes}
+        self._produced = {name: _Series(deque()) for name in self._streams}
+
+    def read(self, now_ns: int) -> dict[str, Any]:
+        """Everything, as JSON-able values."""
+        return {
+            "nodes": {name: self._node(name, row, now_ns) for name, row in self._nodes.items()},
+            "streams": {name: self._stream(name, row, now_ns) for name, row in self._streams.items()},
+            "edges": [self._edge(stream, to, row) for stream, to, row in self._edges],
+        }
+
+    def _node(self, name: str, row: Row, now_ns: int) -> dict[str, Any]:
+        c = row.ints
+        loops = c[NodeColumn.LOOPS]
+        frequency = row.floats[NodeColumn.FREQUENCY]
+        window = max(RATE_WINDOW, 3 / frequency) if frequency > 0 else RATE_WINDOW
+        age = row.floats[NodeColumn.AGE]
+        times = row.histogram(0)
+        return {
+            "frequency": frequency if 0 < frequency < float("inf") else None,
+            "rate": self._loops[name].rate(now_ns, loops, window),
+            "loops": loops,
+            "loop_mean": c[NodeColumn.LOOP_NS] / loops / 1e9 if loops else None,
+            "loop_p99": _known(quantile(times, 0.99)),
+            "loop_max": c[NodeColumn.LOOP_NS_MAX] / 1e9 if loops else None,
+            "own_mean": c[NodeColumn.OWN_NS] / loops / 1e9 if loops else None,
+            "lateness_p99": _known(quantile(row.histogram(1), 0.99)),
+            "skipped": c[NodeColumn.SKIPPED],
+            "overruns": c[NodeColumn.OVERRUNS],
+            "exceptions": c[NodeColumn.EXCEPTIONS],
+            "bad_outputs": c[NodeColumn.BAD_OUTPUTS],
+            "discarded": c[NodeColumn.DISCARDED],
+            "console_dropped": c[NodeColumn.LOG_DROPPED],
+            "age": age if age else None,
+            "pid": c[NodeColumn.PID] or None,
+        }
+
+    def _stream(self, name: str, row: Row, now_ns: int) -> dict[str, Any]:
+        c = row.ints
+        produced = c[StreamColumn.PRODUCED]
+        state = c[StreamColumn.SOURCE_STATE]
+        return {
+            "produced": produced,
+            "rate": self._produced[name].rate(now_ns, produced, RATE_WINDOW),
+            "nominal_rate": self._plan.ports[name].spec.rate,
+            "channels": self._plan.ports[name].spec.channels,
+            "dtype": self._plan.ports[name].spec.dtype,
+            "source_state": SourceState(state).name.lower() if state else None,
+            "gaps": c[StreamColumn.SOURCE_GAPS],
+            "lost": c[StreamColumn.SOURCE_LOST],
+            "rejected": c[StreamColumn.SOURCE_REJECTED],
+            "recoveries": c[StreamColumn.SOURCE_RECOVERIES],
+            "backwards": c[StreamColumn.SOURCE_BACKWARDS],
+            "reanchored": c[StreamColumn.REANCHORED],
+            "block_timeouts": c[StreamColumn.BLOCK_TIMEOUTS],
+            "epoch": c[StreamColumn.EPOCH],
+        }
+
+    def _edge(self, stream: str, to: str, row: Row) -> dict[str, Any]:
+        c = row.ints
+        # Position before production: a sample that arrives in between must not look as if taken before it was made.
+        position, start = c[EdgeColumn.POSITION], c[EdgeColumn.START]
+        produced = self._streams[stream].ints[StreamColumn.PRODUCED]
+        dropped = {
+            column.name.removeprefix("DROPPED_").lower(): c[column]
+            for column in EdgeColumn
+            if column.name.startswith("DROPPED_") and c[column]
+        }
+        return {
+            "stream": stream,
+            "to": to,
+            "produced": produced - start,
+            "delivered": c[EdgeColumn.DELIVERED],
+            "dropped": dropped,
+            "in_flight": produced - position,
+            "filled": c[EdgeColumn.FILLED],
+        }
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def stale_nodes(plan: Plan, board: Board, now_ns: int) -> list[tuple[str, float]]:
+    """Running nodes without a sign of life for max(1 s, 3 periods), each with for how many seconds."""
+    stale: list[tuple[str, float]] = []
+    for name, index in plan.node_rows.items():
+        row = board.node(index)
+        if row.ints[NodeColumn.STATE] not in (NodeState.READY, NodeState.RUNNING, NodeState.PAUSED):
+            continue
+        frequency = row.floats[NodeColumn.FREQUENCY]
+        limit = max(1.0, 3.0 / frequency) if frequency > 0 else 1.0
+        silent = (now_ns - row.ints[NodeColumn.BEAT_NS]) / 1e9
+        if silent > limit:
+            stale.append((name, silent))
+    return stale

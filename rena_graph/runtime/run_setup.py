@@ -1,0 +1,95 @@
+"""What one run is: the facts that launcher, session and coordinator share, and the files they leave for each other."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from rena_graph.errors import ExitCode
+from rena_graph.graph.model import Graph
+from rena_graph.runtime.options import LaunchOptions
+
+__all__ = ["Outcome", "RunSetup"]
+
+
+@dataclass(frozen=True)
+class RunSetup:
+    """One run.
+
+    Parameters
+    ----------
+    id : str
+        Short and unique on this machine; part of segment and socket names.
+    graph : Graph
+        Checked.
+    folder : Path
+        The run folder, which stays.
+    runtime : Path
+        The folder of sockets and locks, which goes with the run.
+    transport : {'ring', 'zmq'}
+        How streams move on one host, decided.
+    options : LaunchOptions
+        As asked.
+    """
+
+    id: str
+    graph: Graph
+    folder: Path
+    runtime: Path
+    transport: Literal["ring", "zmq"]
+    options: LaunchOptions
+
+    @property
+    def namespace(self) -> str:
+        """The run's Ray namespace: two runs never see each other's actors."""
+        return f"rena-graph-{self.id}"
+
+    @property
+    def socket(self) -> Path:
+        """Where the coordinator answers."""
+        return self.runtime / "control.sock"
+
+    def save(self) -> Path:
+        """Write it where the session process reads it: a file of ours in a folder of mode 0700, never a socket."""
+        path = self.runtime / "setup"
+        path.write_bytes(pickle.dumps(self))
+        return path
+
+    @staticmethod
+    def load(path: Path) -> RunSetup:
+        """Read what :meth:`save` wrote. Refuses a file that is not the user's own."""
+        if path.stat().st_uid != os.getuid():
+            raise PermissionError(f"{path} belongs to somebody else")
+        setup = pickle.loads(path.read_bytes())
+        assert isinstance(setup, RunSetup)
+        return setup
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended; ``outcome.json`` in its folder."""
+
+    exit_code: ExitCode
+    failure: str | None
+    status: dict[str, Any] | None = None
+
+    def write(self, folder: Path) -> None:
+        """Whole or not at all."""
+        spare = folder / "outcome.json.new"
+        spare.write_text(
+            json.dumps({"exit_code": int(self.exit_code), "failure": self.failure, "status": self.status}, indent=1)
+        )
+        spare.replace(folder / "outcome.json")
+
+    @staticmethod
+    def read(folder: Path) -> Outcome | None:
+        """None while the run has not ended."""
+        try:
+            raw = json.loads((folder / "outcome.json").read_text())
+        except FileNotFoundError:
+            return None
+        return Outcome(ExitCode(raw["exit_code"]), raw["failure"], raw["status"])

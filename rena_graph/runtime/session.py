@@ -1,0 +1,169 @@
+"""The session process: starts (or joins) Ray for one run, makes the coordinator, and stays until all is gone.
+
+Run as ``python -m rena_graph.runtime.session SETUP_FILE`` in a Unix session of its own, so that a Ctrl-C in the
+launcher's terminal does not reach Ray's processes. Its standard input is a pipe that the launcher holds: when it
+closes, the launcher is gone, and the run ends.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from rena_graph.errors import EnvironmentRefused, ExitCode, RenaGraphError
+from rena_graph.runtime import reaper
+from rena_graph.runtime.alive import hold_alive, hold_session
+from rena_graph.runtime.local_ray import join_ray, prepare_environment, start_local_ray
+from rena_graph.runtime.run_setup import Outcome, RunSetup
+
+__all__ = ["Session", "main"]
+
+log = logging.getLogger(__name__)
+
+FORCE_AFTER = 6.0
+"""Seconds after the launcher's end at which the run is taken down, whatever it is doing."""
+
+
+class Session:
+    """One run's frame."""
+
+    def __init__(self, setup: RunSetup) -> None:
+        self._setup = setup
+        self._local = setup.options.address == "local"
+        self._launcher_gone = threading.Event()
+        self._coordinator: Any = None
+        self._reaper = subprocess.Popen(
+            [sys.executable, "-I", "-S", reaper.__file__, str(setup.runtime), f"rg-{setup.id}-", str(os.getpid())],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def run(self) -> ExitCode:
+        """The whole session."""
+        threading.Thread(target=self._watch_launcher, name="rena-launcher", daemon=True).start()
+        try:
+            self._enter_ray()
+            return ExitCode(self._run_coordinator())
+        except RenaGraphError as error:
+            self._leave_word(error.exit_code, str(error))
+            return error.exit_code
+
+    def _enter_ray(self) -> None:
+        setup = self._setup
+        if self._local:
+            prepare_environment(setup.runtime / "token")
+            start_local_ray(setup.namespace, setup.runtime / "ray")
+        else:
+            prepare_environment(None)
+            join_ray(setup.namespace, setup.options.address)
+
+    def _run_coordinator(self) -> int:
+        import ray
+        from ray.exceptions import RayError
+
+        from rena_graph.runtime.coordinator_actor import CoordinatorActor
+
+        here = f"node:{ray.util.get_node_ip_address()}"
+        self._coordinator = (
+            ray.remote(CoordinatorActor)
+            .options(
+                num_cpus=0,
+                name="coordinator",
+                namespace=self._setup.namespace,
+                lifetime="detached",
+                resources={here: 0.001},
+            )
+            .remote(self._setup)
+        )
+        life = self._coordinator.run.remote()
+        if self._launcher_gone.is_set():
+            self._coordinator.launcher_gone.remote()
+        try:
+            return int(ray.get(life))
+        except RayError as error:
+            raise EnvironmentRefused(f"the coordinator died: {error}") from error
+
+    def _watch_launcher(self) -> None:
+        """Block until the launcher's end of the pipe closes."""
+        with suppress(OSError):
+            while os.read(0, 4096):
+                pass
+        self.end_soon()
+
+    def end_soon(self) -> None:
+        """End the run in good order, and by force where that takes too long."""
+        if self._launcher_gone.is_set():
+            return
+        self._launcher_gone.set()
+        if self._coordinator is not None:
+            self._coordinator.launcher_gone.remote()
+        time.sleep(FORCE_AFTER)
+        self._leave_word(ExitCode.ENVIRONMENT, "the launcher vanished and the run did not end in time")
+        # The reaper wakes when this process is gone, and ends what is left.
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def _leave_word(self, exit_code: ExitCode, failure: str) -> None:
+        if Outcome.read(self._setup.folder) is None:
+            Outcome(exit_code, failure).write(self._setup.folder)
+
+    def close(self) -> None:
+        """End Ray (ours) or leave it (somebody else's), and remove the run's sockets."""
+        import ray
+
+        setup = self._setup
+        if self._coordinator is not None and not self._local:
+            ray.kill(self._coordinator, no_restart=True)
+        ray.shutdown()
+        if self._local:
+            self._end_leftovers()
+        shutil.rmtree(setup.runtime, ignore_errors=True)
+
+    def _end_leftovers(self) -> None:
+        """Ray ends its workers when it ends; those that are stopped or stuck need SIGKILL."""
+        deadline = time.monotonic() + 2.0
+        me = os.getpid()
+        while left := [pid for pid in reaper.run_processes(str(self._setup.runtime), me) if pid != me]:
+            if time.monotonic() > deadline:
+                for pid in left:
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+            time.sleep(0.02)
+
+
+def main(path: str) -> int:
+    """Run the session described in `path`."""
+    setup = RunSetup.load(Path(path))
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    locks = hold_session(setup.runtime), hold_alive(setup.runtime)
+    session = Session(setup)
+    # Signals to the terminal do not come here (own session); SIGTERM from elsewhere means what the launcher's going
+    # away means: end the run in good order.
+    signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=session.end_soon, daemon=True).start())
+    try:
+        code = session.run()
+    except BaseException:  # noqa: BLE001 - the last word of a run, whatever happened
+        failure = traceback.format_exc()
+        log.error("%s", failure)
+        session._leave_word(ExitCode.INTERNAL, failure)
+        code = ExitCode.INTERNAL
+    session.close()
+    for lock in locks:
+        os.close(lock)
+    session._reaper.wait(5.0)
+    return int(code)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,225 @@
+"""What the coordinator's state machine hears (events) and what it wants done (instructions)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from rena_graph.errors import ExitCode
+from rena_graph.runtime.lifecycle import NodeState
+
+__all__ = [
+    "EndRun",
+    "Event",
+    "HostFailed",
+    "HostPrepared",
+    "Instruction",
+    "KillAsked",
+    "KillNode",
+    "LauncherGone",
+    "NodeGone",
+    "NodeReported",
+    "PlaceNode",
+    "PrepareHost",
+    "RunNode",
+    "Say",
+    "SinksStopped",
+    "SourcesEnded",
+    "StaleSeen",
+    "StartNode",
+    "StartSinks",
+    "StartSources",
+    "StopAsked",
+    "StopNode",
+    "StopSinks",
+    "StopSources",
+    "Tick",
+]
+
+
+# -- events: what happened ---------------------------------------------------------------------------
+@dataclass(frozen=True)
+class HostPrepared:
+    """The external streams are known, rings and board are made, the sinks hold their ports."""
+
+
+@dataclass(frozen=True)
+class HostFailed:
+    """The host cannot be prepared, or a bridge failed for good."""
+
+    error: str
+    exit_code: ExitCode
+
+
+@dataclass(frozen=True)
+class NodeReported:
+    """A node said which state it is in."""
+
+    node: str
+    epoch: int
+    state: NodeState
+    error: str | None = None
+    kind: str | None = None
+
+
+@dataclass(frozen=True)
+class NodeGone:
+    """A node's process ended."""
+
+    node: str
+    epoch: int
+    cause: str
+
+
+@dataclass(frozen=True)
+class StaleSeen:
+    """The nodes that show no sign of life now, each with for how many seconds."""
+
+    nodes: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class SourcesEnded:
+    """Every external stream of the graph was finite, and all have ended."""
+
+
+@dataclass(frozen=True)
+class SinksStopped:
+    """Everything that was broadcast has left."""
+
+
+@dataclass(frozen=True)
+class StopAsked:
+    """Somebody wants the run to end in good order."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class KillAsked:
+    """Somebody wants the run to end now."""
+
+
+@dataclass(frozen=True)
+class LauncherGone:
+    """The attached launcher vanished."""
+
+
+@dataclass(frozen=True)
+class Tick:
+    """Time passed."""
+
+
+Event: TypeAlias = (
+    HostPrepared
+    | HostFailed
+    | NodeReported
+    | NodeGone
+    | StaleSeen
+    | SourcesEnded
+    | SinksStopped
+    | StopAsked
+    | KillAsked
+    | LauncherGone
+    | Tick
+)
+
+
+# -- instructions: what is to be done ----------------------------------------------------------------
+@dataclass(frozen=True)
+class PrepareHost:
+    """Find the external streams, then make rings, board and sinks."""
+
+
+@dataclass(frozen=True)
+class PlaceNode:
+    """Start a process for the node."""
+
+    node: str
+    epoch: int
+
+
+@dataclass(frozen=True)
+class RunNode:
+    """Hand the node its setup: it loads, initialises and waits."""
+
+    node: str
+    epoch: int
+
+
+@dataclass(frozen=True)
+class StartNode:
+    """Let the node's loops begin."""
+
+    node: str
+    epoch: int
+
+
+@dataclass(frozen=True)
+class StopNode:
+    """Let the node drain for at most `within` seconds, clean up and end."""
+
+    node: str
+    epoch: int
+    within: float
+
+
+@dataclass(frozen=True)
+class KillNode:
+    """End the node's process by force."""
+
+    node: str
+    epoch: int
+
+
+@dataclass(frozen=True)
+class StartSinks:
+    """Let what is made leave the graph."""
+
+
+@dataclass(frozen=True)
+class StartSources:
+    """Let the first sample in."""
+
+
+@dataclass(frozen=True)
+class StopSources:
+    """Let no more samples in."""
+
+
+@dataclass(frozen=True)
+class StopSinks:
+    """Send what is left, then close."""
+
+
+@dataclass(frozen=True)
+class Say:
+    """Tell the user."""
+
+    level: str
+    text: str
+    node: str | None = None
+
+
+@dataclass(frozen=True)
+class EndRun:
+    """All is done."""
+
+    exit_code: ExitCode
+    failure: str | None
+
+
+Instruction: TypeAlias = (
+    PrepareHost
+    | PlaceNode
+    | RunNode
+    | StartNode
+    | StopNode
+    | KillNode
+    | StartSinks
+    | StartSources
+    | StopSources
+    | StopSinks
+    | Say
+    | EndRun
+)
