@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -9,9 +10,11 @@ from typing import Any, Protocol
 from rena_graph.cli.display import Display, Guarded
 from rena_graph.cli.signals import Interrupts
 from rena_graph.cli.view.status import complete
-from rena_graph.errors import ExitCode, RenaGraphError
+from rena_graph.errors import ExitCode, RenaGraphError, RunLost
 
 __all__ = ["AttachedRun", "attach"]
+
+log = logging.getLogger(__name__)
 
 POLL = 0.1
 """Seconds between two looks at the run; also the longest that a Ctrl-C waits."""
@@ -28,8 +31,8 @@ class AttachedRun(Protocol):
     def failure(self) -> str | None:
         """Why it failed."""
 
-    def start(self, progress: Callable[[str], None]) -> None:
-        """Return once it is running."""
+    def start(self, progress: Callable[[str], None]) -> object:
+        """Return once it is running; stop it before an exception leaves."""
 
     def status(self) -> dict[str, Any]:
         """As it is now."""
@@ -82,14 +85,16 @@ def attach(
             with interrupts.raising():
                 run.start(guarded.progress)
         except KeyboardInterrupt:
-            asked = _stop(run, guarded, "interrupted while starting: stopping")
+            # start() has asked the run to stop, and waited for that unless it was interrupted once more.
+            asked = True
         except RenaGraphError:
             guarded.messages(run.messages())
             raise
         until = None if seconds is None else clock() + seconds
-        code = _Follower(run, guarded, interrupts, clock, until, asked).follow()
+        follower = _Follower(run, guarded, interrupts, clock, until, asked)
+        code = follower.follow()
         guarded.messages(run.messages())
-        guarded.finish(complete(run.status()), code, run.folder, run.failure)
+        guarded.finish(follower.last_status(), code, run.folder, run.failure)
         return code
     finally:
         guarded.close()
@@ -121,6 +126,7 @@ class _Follower:
         self._asked = asked
         self._killed = False
         self._shown: float | None = None
+        self._status = complete({"graph": "the run", "state": "ended"})
 
     def follow(self) -> ExitCode:
         """Until the run has ended."""
@@ -141,7 +147,16 @@ class _Follower:
             # Counted on from the last one, so that a line a second stays a line a second.
             late = self._shown is None or now - self._shown >= 2 * period
             self._shown = now if late or self._shown is None else self._shown + period
-            self._display.status(complete(self._run.status()))
+            self._display.status(self.last_status())
+
+    def last_status(self) -> dict[str, Any]:
+        """The status now, or, where nobody answers any more, the one before."""
+        try:
+            self._status = complete(self._run.status())
+        except RunLost as lost:
+            # Between the coordinator's end and the session's nobody answers; wait() tells how it ended.
+            log.debug("%s", lost)
+        return self._status
 
     def _end_if_due(self) -> None:
         if self._interrupts.count > 1:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -37,7 +38,10 @@ class Interrupts:
 
     @contextmanager
     def raising(self) -> Iterator[None]:
-        """Within this block the first signal raises ``KeyboardInterrupt``, to end a call that blocks."""
+        """Within this block each signal raises ``KeyboardInterrupt``, to end a call that blocks; the first is answered.
+
+        The answer is written past Python's buffers: a handler may run in the middle of a ``print``.
+        """
         self._raise = True
         try:
             yield
@@ -46,6 +50,9 @@ class Interrupts:
 
     def _caught(self, _number: int, _frame: FrameType | None) -> None:
         self.count += 1
-        if self._raise:
-            self._raise = False
-            raise KeyboardInterrupt
+        if not self._raise:
+            return
+        if self.count == 1:
+            with suppress(OSError):  # the terminal may be what went away
+                os.write(2, b"\ninterrupted while starting: stopping; Ctrl-C kills at once\n")
+        raise KeyboardInterrupt

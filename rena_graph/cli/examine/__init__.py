@@ -1,0 +1,1 @@
+"""What ``rena-graph doctor`` looks at, one kind of thing a module."""

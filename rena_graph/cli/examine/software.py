@@ -1,0 +1,44 @@
+"""What is installed: Python, the packages that rena-graph stands on, and liblsl."""
+
+from __future__ import annotations
+
+from rena_graph.cli.examine.finding import Finding, fail, ok, warn
+from rena_graph.cli.version import versions
+
+__all__ = ["OPTIONAL", "liblsl", "packages"]
+
+OPTIONAL = {"scipy": "signal"}
+"""Packages that only some scripts need, with the extra that brings them."""
+
+
+def packages(found: dict[str, str | None] | None = None) -> list[Finding]:
+    """A finding for each package; `found` as :func:`rena_graph.cli.version.versions` gives it."""
+    findings = []
+    for name, version in (versions() if found is None else found).items():
+        if version is not None:
+            findings.append(ok(name, version))
+        elif name in OPTIONAL:
+            extra = f'pip install "rena-graph[{OPTIONAL[name]}]"'
+            findings.append(warn(name, "not installed", f"only scripts that filter need it: {extra}"))
+        else:
+            findings.append(fail(name, "not installed", "pip install --force-reinstall rena-graph"))
+    return findings
+
+
+def liblsl() -> Finding:
+    """The C library behind pylsl, and whether its clock is the one that we take it for."""
+    import time
+
+    try:
+        import pylsl
+    except (ImportError, RuntimeError, OSError) as error:
+        return fail("liblsl", f"pylsl does not load: {error}", "pip install --force-reinstall pylsl, or install liblsl")
+    major, minor = divmod(pylsl.library_version(), 100)
+    off = abs(pylsl.local_clock() - time.monotonic())
+    if off > 1.0:
+        return warn(
+            "liblsl",
+            f"{major}.{minor}, whose clock is {off:.0f} s off the system's monotonic one",
+            "timestamps of scripts and of LSL will differ by that; use the liblsl that pylsl brings",
+        )
+    return ok("liblsl", f"{major}.{minor}")
