@@ -10,17 +10,24 @@ from pathlib import Path
 from typing import Any
 
 from rena_graph.errors import GraphInvalid
-from rena_graph.graph.checks import check_files, check_graph
+from rena_graph.graph import checks
 from rena_graph.graph.document import GraphDocument
 from rena_graph.graph.findings import MAX_PROBLEMS, Findings
 from rena_graph.graph.model import Graph, build_graph
+from rena_graph.graph.problems import Problem
 from rena_graph.graph.shape import Draft, read_draft
 from rena_graph.graph.source import Source, flaw_problems, flaws, read_source
 
-__all__ = ["checked_graph", "graph_from_dict", "load_graph"]
+__all__ = ["checked_graph", "graph_from_dict", "load_graph", "ports_in_use"]
 
 
-def load_graph(path: str | Path, *, allow_code: Sequence[str | Path] = (), check_scripts: bool = True) -> Graph:
+def load_graph(
+    path: str | Path,
+    *,
+    allow_code: Sequence[str | Path] = (),
+    check_scripts: bool = True,
+    check_ports: bool = False,
+) -> Graph:
     """Read and check a graph document.
 
     Parameters
@@ -31,6 +38,8 @@ def load_graph(path: str | Path, *, allow_code: Sequence[str | Path] = (), check
         Folders outside that one from which scripts and recordings may come.
     check_scripts : bool
         Whether scripts and recordings are looked at. Scripts are parsed, never executed.
+    check_ports : bool
+        Whether the ports that the graph publishes on are tried, as :func:`ports_in_use` does.
 
     Raises
     ------
@@ -40,7 +49,7 @@ def load_graph(path: str | Path, *, allow_code: Sequence[str | Path] = (), check
     path = Path(path)
     source = read_source(path)
     folder = Path(os.path.realpath(path.parent))
-    return _graph(source, path, folder, _real(allow_code), check_scripts)
+    return _graph(source, path, folder, _real(allow_code), check_scripts, check_ports)
 
 
 def graph_from_dict(
@@ -74,6 +83,23 @@ def graph_from_dict(
     return _graph(source, folder / "graph.json", folder, _real(allow_code), check_scripts)
 
 
+def ports_in_use(graph: Graph) -> tuple[Problem, ...]:
+    """What keeps the graph from publishing on its ports on this machine, now: each is bound for a moment.
+
+    Returns
+    -------
+    tuple of Problem
+        Of codes G602 and G603, with their places where the document can still be read.
+    """
+    findings = Findings()
+    checks.check_ports(graph, findings)
+    try:
+        source = read_source(graph.path)
+    except GraphInvalid:  # made in Python, or changed since
+        source = Source(str(graph.path), None)
+    return findings.problems(source)
+
+
 def checked_graph(graph: Graph, document: GraphDocument) -> Graph:
     """`graph` made anew from another document, all checks made again but those of files."""
     findings = Findings()
@@ -84,17 +110,26 @@ def checked_graph(graph: Graph, document: GraphDocument) -> Graph:
         for name in definition.outputs:
             draft.producers.setdefault(name, []).append(("nodes", node, "outputs", name))
     changed = build_graph(document, graph.path, graph.folder, graph.allow_code)
-    check_graph(changed, draft, findings)
+    checks.check_graph(changed, draft, findings)
     return _settled(changed, findings, Source(str(graph.path), None))
 
 
-def _graph(source: Source, path: Path, folder: Path, allow_code: tuple[Path, ...], check_scripts: bool) -> Graph:
+def _graph(
+    source: Source,
+    path: Path,
+    folder: Path,
+    allow_code: tuple[Path, ...],
+    check_scripts: bool,
+    check_ports: bool = False,
+) -> Graph:
     findings = Findings()
     draft = read_draft(source.value, findings)
     graph = build_graph(draft.document(), path, folder, allow_code)
-    check_graph(graph, draft, findings)
+    checks.check_graph(graph, draft, findings)
     if check_scripts:
-        check_files(graph, draft, findings)
+        checks.check_files(graph, draft, findings)
+    if check_ports:
+        checks.check_ports(graph, findings)
     return _settled(graph, findings, source)
 
 

@@ -198,6 +198,12 @@ class Graph:
         """The edges that take `stream`."""
         return self._by_stream[stream]
 
+    def edge_names(self, node: str) -> list[str]:
+        """The name of the stream behind each input of `node`, in their order, whether or not somebody makes it."""
+        definition = self.nodes[node]
+        names = [input_.stream for input_ in definition.input_defs]
+        return [simulated_name(name, node) for name in names] if definition.simulate_input else names
+
     def params_of(self, node: str) -> dict[str, ParamDef]:
         """The parameters of `node`, those written as a value alone with their type."""
         return {name: param_def(value) for name, value in self.nodes[node].params.items()}
@@ -381,9 +387,8 @@ def _made(name: str, node: str, output: OutputDef) -> Stream:
 def _stand_in(name: str, original: Stream | None, expected: InputDef) -> Stream:
     """A simulator with the format of the `original`, or, where that is unknown, with the one that is expected."""
     given = original or Stream(name, None, None, None, None, None, None)
-    definition = StreamDef.model_validate(
-        {
-            "from": SourceDef(simulate=SimulateSource()),
+    definition = StreamDef.model_validate({"from": {"simulate": {}}}).model_copy(
+        update={
             "channels": expected.channels if given.channels is None else given.channels,
             "rate": expected.rate if given.rate is None else given.rate,
             "dtype": given.dtype or expected.dtype or "float32",

@@ -79,7 +79,6 @@ _ERRORS = {
     "G406": "An input both lossless and of policy latest, which loses by design.",
     "G407": "An input of policy block behind a live source, which nobody can make wait.",
     "G408": "A delayed input of policy block.",
-    "G409": "A hang timeout that a loop in good order can exceed.",
     # Scripts and files
     "G501": "A script that is not there.",
     "G502": "A script that is not a file, too large, or cannot be read.",
@@ -106,6 +105,7 @@ _WARNINGS = {
     "G252": "An external stream that no node takes.",
     "G253": "A node that takes nothing and makes nothing.",
     "G451": "A node whose run frequency is so low that its window cannot hold what arrives between two loops.",
+    "G452": "A hang timeout shorter than a loop may take at the node's run frequency.",
     "G551": "A script of which only running it could tell whether it has a RenaScript class.",
     "G651": "An LSL outlet with the name of an LSL source of the same graph: it may hear itself.",
 }

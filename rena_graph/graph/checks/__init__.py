@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from rena_graph.graph.checks import cycles, declarations, files, formats, names, outside, parameters, timing, use
 from rena_graph.graph.findings import Findings
 from rena_graph.graph.model import Graph
 from rena_graph.graph.shape import Draft
 
-__all__ = ["check_files", "check_graph"]
+__all__ = ["check_files", "check_graph", "check_ports"]
 
 
 def check_graph(graph: Graph, draft: Draft, findings: Findings) -> None:
     """All checks of the document itself, on its healthy parts."""
-    from rena_graph.graph.checks import names
-
     names.check(graph, draft, findings)
+    cycles.check(graph, draft, findings)
+    declarations.check(graph, draft, findings)
+    formats.check(graph, draft, findings)
+    timing.check(graph, draft, findings)
+    outside.check(graph, findings)
+    parameters.check(graph, findings)
+    if draft.healthy:
+        use.check(graph, findings)
 
 
-def check_files(graph: Graph, draft: Draft, findings: Findings) -> None:
-    """All checks of the scripts and recordings; nothing is executed."""
+check_files = files.check
+check_ports = outside.check_ports
