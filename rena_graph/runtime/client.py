@@ -149,7 +149,7 @@ class Run:
                 status = self.status()
             except RunLost:
                 continue  # its outcome is about to be written; _raise_if_over() tells more
-            if status["state"] not in ("starting", "stopping"):
+            if status["state"] == "running":
                 return
             waiting = _what_is_waited_for(status)
             if waiting != said:
@@ -163,6 +163,7 @@ class Run:
             self._wait_session(10.0)
             if outcome.exit_code is not ExitCode.OK:
                 raise _as_error(outcome)
+            raise RunLost(f"the run ended before it ran; see {self.folder}")
         elif self._session is not None and self._session.poll() is not None:
             raise RunLost(f"the run's session process ended by itself; see {self.folder / 'session.log'}")
 
@@ -362,8 +363,8 @@ class NodeParams(MutableMapping[str, Any]):
 
 
 def _what_is_waited_for(status: dict[str, Any]) -> str:
-    if status["state"] == "stopping":
-        return "stopping"
+    if status["state"] != "starting":
+        return str(status["state"])
     waiting = [f"{name} ({node['state']})" for name, node in status["nodes"].items() if node["state"] != "ready"]
     if status["nodes"] and len(waiting) == len(status["nodes"]) and not status["streams"]:
         return "finding streams and starting nodes"
