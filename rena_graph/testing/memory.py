@@ -99,6 +99,13 @@ class MemoryWriter:
             raise ValueError(f"{self.spec.name}: {data.dtype} {data.shape}, needed is {self.spec.numpy_dtype} {shape}")
         return self._stream._append(data, timestamps, origin)
 
+    def wait_for_readers(self, count: int, timeout: float) -> bool:
+        """True: a reader is there as soon as it is made."""
+        return True
+
+    def stop_blocking(self) -> None:
+        """Nothing to do: it never blocks."""
+
     def close(self) -> None:
         """Tell readers that no more comes."""
         with self._stream.changed:
@@ -165,6 +172,11 @@ class MemoryReader:
         with self._stream.changed:
             self._drop(min(count, self._stream.produced - self._position), EdgeColumn[f"DROPPED_{reason.upper()}"])
 
+    def retract(self, count: int, reason: str) -> None:
+        """Count the last `count` delivered samples as dropped for `reason` after all."""
+        self.row.ints[EdgeColumn.DELIVERED] -= count
+        self.row.add(EdgeColumn[f"DROPPED_{reason.upper()}"], count)
+
     def newest(self) -> ChunkInfo | None:
         """The newest chunk published."""
         with self._stream.changed:
@@ -173,7 +185,7 @@ class MemoryReader:
     def chunk_at(self, sequence: int) -> ChunkInfo | None:
         """The chunk that holds this sample."""
         with self._stream.changed:
-            index = bisect.bisect_right([chunk.first for chunk in self._stream.chunks], sequence) - 1
+            index = bisect.bisect_right(self._stream.chunks, sequence, key=lambda chunk: chunk.first) - 1
             chunk = self._stream.chunks[index] if index >= 0 else None
             return chunk if chunk is not None and sequence < chunk.first + chunk.count else None
 
