@@ -47,6 +47,10 @@ class ChunkTable:
         """The chunk with the sample of this sequence number; None where it is forgotten or not published yet."""
         if not 0 <= sequence < self._words[Word.COMMITTED]:
             return None
+        # Most who ask want to know about what came last.
+        newest = self.newest()
+        if newest is not None and newest[0] <= sequence < newest[0] + newest[1]:
+            return ChunkInfo(*newest)
         high = self._words[Word.CHUNKS]
         low = max(0, high - self._count + 1)
         while low < high:

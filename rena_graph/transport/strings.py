@@ -6,26 +6,28 @@ that lose theirs, so that readers find out in the same way as for slots.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from itertools import accumulate
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rena_graph.errors import OutputRefused, UsageError
+from rena_graph.transport.board import Board
 from rena_graph.transport.geometry import Word
-from rena_graph.transport.interface import Samples, Stamps
+from rena_graph.transport.interface import Samples, Stamps, StreamPort
 from rena_graph.transport.ring import RingWriter
 from rena_graph.transport.ring_reader import RingReader
+from rena_graph.transport.text import ENCODING, ERRORS, TextCodec
 
 __all__ = ["StringRingReader", "StringRingWriter"]
-
-_ENCODING = "utf-8"
-_ERRORS = "surrogatepass"
-"""Python strings may hold lone surrogates (file names do); they arrive as they were sent."""
 
 
 class StringRingWriter(RingWriter):
     """The one writer of a stream of text."""
+
+    def __init__(self, port: StreamPort, board: Board, epoch: int, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(port, board, epoch, clock)
+        self._codec = TextCodec(port.spec, port.capacity)
 
     def publish(self, data: Samples, timestamps: Stamps, origin: float = float("nan")) -> int:
         """Make samples visible to all readers.
@@ -50,44 +52,31 @@ class StringRingWriter(RingWriter):
         """
         if data.dtype != self._dtype or data.shape[1:] != self._tail or timestamps.shape != data.shape[:1]:
             raise self._refusal(data, timestamps)
-        texts = [self._encode(value) for value in data.ravel().tolist()]
-        lengths = np.fromiter(map(len, texts), np.uint64, len(texts)).reshape(data.shape)
-        sizes = lengths.sum(axis=1).tolist()
-        room = self._segment.geometry.heap // 2
-        if sizes and max(sizes) > room:
-            raise OutputRefused(
-                f"stream {self.spec.name!r}: a sample has {max(sizes):,} bytes of text, at most {room:,} fit: send it "
-                f"in parts, or a reference to it"
-            )
+        texts = self._codec.encode(data)
         first = self._sequence
         channels = self.spec.channels
-        for start, end in _pieces(sizes, self._piece, room):
-            text = b"".join(texts[start * channels : end * channels])
-            self._put_text(text, lengths[start:end], timestamps[start:end], origin)
+        for start, end in self._codec.pieces(texts, self._piece, self._codec.room):
+            self._put_text(texts[start * channels : end * channels], timestamps[start:end], origin)
         return first
 
-    def _encode(self, value: object) -> bytes:
-        if not isinstance(value, str):
-            raise UsageError(f"stream {self.spec.name!r} carries text, got {type(value).__name__} {value!r}")
-        return value.encode(_ENCODING, _ERRORS)
-
-    def _put_text(self, text: bytes, lengths: NDArray[np.uint64], timestamps: Stamps, origin: float) -> None:
+    def _put_text(self, texts: list[bytes], timestamps: Stamps, origin: float) -> None:
         if self._words[Word.EPOCH] != self._epoch:
             raise self._fenced()
+        text = b"".join(texts)
         head = self._words[Word.HEAP_HEAD]
         heap = self._segment.geometry.heap
-        count, channels = lengths.shape
+        count = len(timestamps)
         floor = max(self._text_floor(head + len(text) - heap), self._sequence + count - self._capacity)
         if floor > self._floor:
             self._make_room(floor)
         place = head % heap
         self._segment.heap[place : place + len(text)] = text
         self._words[Word.HEAP_HEAD] = head + len(text)
-        cells = np.empty((count, 2 * channels), np.uint64)
-        offsets = [head, *accumulate(lengths.ravel().tolist(), initial=head)][1:-1]
-        cells[:, 0::2] = np.array(offsets, np.uint64).reshape(lengths.shape)
-        cells[:, 1::2] = lengths
-        self._put(cells, timestamps, count, origin, len(text))
+        lengths = [len(value) for value in texts]
+        cells = np.empty((len(texts), 2), np.uint64)
+        cells[:, 0] = list(accumulate(lengths[:-1], initial=head))
+        cells[:, 1] = lengths
+        self._put(cells.reshape(count, -1), timestamps, count, origin, len(text))
 
     def _text_floor(self, lowest: int) -> int:
         """Sequence number of the oldest sample all of whose text lies at or above this offset."""
@@ -95,20 +84,6 @@ class StringRingWriter(RingWriter):
         while floor < self._sequence and int(self._data[floor % self._capacity, 0]) < lowest:
             floor += 1
         return floor
-
-
-def _pieces(sizes: list[int], most: int, room: int) -> list[tuple[int, int]]:
-    """Cut samples of these sizes into runs of at most `most` samples and `room` bytes."""
-    pieces: list[tuple[int, int]] = []
-    start = total = 0
-    for i, size in enumerate(sizes):
-        if i > start and (i - start == most or total + size > room):
-            pieces.append((start, i))
-            start, total = i, 0
-        total += size
-    if start < len(sizes):
-        pieces.append((start, len(sizes)))
-    return pieces
 
 
 class StringRingReader(RingReader):
@@ -147,5 +122,5 @@ class StringRingReader(RingReader):
             return None
         ends = (cells[:, 0::2] + cells[:, 1::2] - np.uint64(start)).ravel().tolist()
         starts = (cells[:, 0::2] - np.uint64(start)).ravel().tolist()
-        values = [text[a:b].decode(_ENCODING, _ERRORS) for a, b in zip(starts, ends, strict=True)]
+        values = [text[a:b].decode(ENCODING, ERRORS) for a, b in zip(starts, ends, strict=True)]
         return np.array(values, dtype=object).reshape(count, columns // 2)
