@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["SECONDS", "allow_code_option", "assignments", "finite", "graph_argument", "json_option"]
+__all__ = ["SECONDS", "allow_code_option", "finite", "graph_argument", "json_option", "ray_address"]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -25,18 +25,14 @@ SECONDS = click.FloatRange(min=0, min_open=True)
 """Type of an option in seconds; with :func:`finite` as its callback."""
 
 
-def assignments(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
-    """Callback of a repeated option ``node.param=value``: text by ``node.param``, the last one of a name winning."""
-    found: dict[str, str] = {}
-    for value in values:
-        where, equals, text = value.partition("=")
-        node, _, name = where.strip().rpartition(".")
-        if not (equals and node and name):
-            raise click.BadParameter(
-                f"{value!r} is not of the form node.param=value, such as r_peaks.threshold=0.4", ctx, param
-            )
-        found[f"{node}.{name}"] = text
-    return found
+def ray_address(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    """Callback of ``--address``: ``local``, ``auto``, or a host and a port."""
+    host, colon, port = value.rpartition(":")
+    if value not in ("local", "auto") and not (host and colon and port.isdecimal() and 0 < int(port) < 65536):
+        raise click.BadParameter(
+            f"{value!r} is neither local nor auto nor HOST:PORT, such as 10.0.0.5:6379", ctx, param
+        )
+    return value
 
 
 def graph_argument(function: _Function) -> _Function:

@@ -1,0 +1,136 @@
+"""``rena-graph launch``: runs a graph and stays attached to it until it ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from rena_graph.cli.options import SECONDS, allow_code_option, finite, graph_argument, json_option, ray_address
+from rena_graph.cli.output import talk, write_json, write_line
+from rena_graph.errors import PortTaken
+
+if TYPE_CHECKING:
+    from rena_graph.graph.model import Graph
+
+__all__ = ["command", "prepare_graph", "run_attached"]
+
+Transport = Literal["auto", "ring", "zmq"]
+
+
+@click.command("launch")
+@graph_argument
+@click.option(
+    "--for",
+    "seconds",
+    metavar="SECONDS",
+    type=SECONDS,
+    callback=finite,
+    help="Stop in good order after so many seconds of running; the start-up does not count.",
+)
+@click.option(
+    "--set",
+    "settings",
+    metavar="NODE.PARAM=VALUE",
+    multiple=True,
+    help="Give a parameter another value than the graph does; may be repeated.",
+)
+@click.option("--simulate", is_flag=True, help="Replace every external stream by random samples of its format.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Print what would run (nodes, script files, streams, ports, memory) and start nothing.",
+)
+@json_option("A JSON line a second on stdout and a last one; all else on stderr. With --dry-run: the plan.")
+@click.option(
+    "--transport",
+    type=click.Choice(["auto", "ring", "zmq"]),
+    help="How streams move between processes of one machine; by default as the graph says.",
+)
+@allow_code_option
+@click.option(
+    "--instance", metavar="NAME", help="Tell this run's LSL outlets from those of another run of the same graph."
+)
+@click.option(
+    "--address",
+    metavar="local|auto|HOST:PORT",
+    default="local",
+    show_default=True,
+    help="local: a Ray of the run's own, ended with it. Else the Ray cluster to join.",
+)
+def command(
+    graph: Path,
+    seconds: float | None,
+    settings: tuple[str, ...],
+    simulate: bool,
+    dry_run: bool,
+    as_json: bool,
+    transport: Transport | None,
+    allow_code: tuple[Path, ...],
+    instance: str | None,
+    address: str,
+) -> None:
+    """Run the graph in the file GRAPH, and show it while it runs.
+
+    Ctrl-C (or SIGTERM) stops it in good order: sources first, then each node finishes its loop and runs cleanup().
+    A second one kills it. A table shows the run on a terminal; elsewhere what the scripts print comes as plain lines.
+    """  # fmt: skip
+    loaded = prepare_graph(graph, settings=settings, simulate=simulate, allow_code=allow_code)
+    if dry_run:
+        _print_plan(loaded, transport, as_json)
+        return
+    from rena_graph.cli.display import choose_display
+    from rena_graph.runtime.options import LaunchOptions
+
+    options = LaunchOptions(transport=transport, address=address, instance=instance)
+    raise SystemExit(run_attached(loaded, options, choose_display(as_json), seconds))
+
+
+def prepare_graph(path: Path, *, settings: tuple[str, ...], simulate: bool, allow_code: tuple[Path, ...]) -> Graph:
+    """Load the graph, print its warnings, and change it as the command line asks."""
+    from rena_graph.graph.load import load_graph
+    from rena_graph.graph.settings import parse_settings
+
+    graph = load_graph(path, allow_code=allow_code)
+    for warning in graph.warnings:
+        talk(str(warning))
+    if settings:
+        graph = graph.with_params(parse_settings(graph.nodes, settings))
+    return graph.simulated() if simulate else graph
+
+
+def run_attached(graph: Graph, options: Any, display: Any, seconds: float | None) -> int:
+    """Launch `graph`, stay with it until it ends, and give its exit code.
+
+    Raises
+    ------
+    PortTaken
+        Before anything is started.
+    RenaGraphError
+        The run did not start.
+    """
+    import time
+
+    from rena_graph.cli.attach import attach
+    from rena_graph.cli.signals import Interrupts
+    from rena_graph.graph.load import ports_in_use
+    from rena_graph.runtime import client
+
+    problems = ports_in_use(graph)
+    if problems:
+        raise PortTaken("\n".join(str(problem) for problem in problems))
+    with Interrupts() as interrupts, client.launch(graph, options) as run:
+        return attach(run, display, seconds=seconds, interrupts=interrupts, clock=time.monotonic)
+
+
+def _print_plan(graph: Graph, transport: Transport | None, as_json: bool) -> None:
+    from rena_graph.cli.plan import launch_plan, read_recordings
+    from rena_graph.cli.view.plan import plan_lines
+
+    plan = launch_plan(read_recordings(graph), transport)
+    if as_json:
+        write_json(plan)
+        return
+    for line in plan_lines(plan):
+        write_line(line)
