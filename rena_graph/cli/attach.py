@@ -87,8 +87,9 @@ def attach(
         except KeyboardInterrupt:
             # start() has asked the run to stop, and waited for that unless it was interrupted once more.
             asked = True
-        except RenaGraphError:
-            guarded.messages(run.messages())
+        except RenaGraphError as error:
+            said = str(error)
+            guarded.messages([record for record in run.messages() if record["text"].strip() not in said])
             raise
         until = None if seconds is None else clock() + seconds
         follower = _Follower(run, guarded, interrupts, clock, until, asked)

@@ -15,6 +15,7 @@ import click
 
 from rena_graph.cli.group import COMPLETE_VARIABLE, PROGRAM, root
 from rena_graph.cli.output import abandon_stdout, talk
+from rena_graph.cli.view.lines import clean
 from rena_graph.errors import ExitCode, RenaGraphError
 
 __all__ = ["main"]
@@ -50,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except RenaGraphError as error:
         if debug:
             traceback.print_exc()
-        talk(f"{PROGRAM}: {error}")
+        talk(f"{PROGRAM}: {clean(str(error))}")
         return error.exit_code
     except Exception as error:  # noqa: BLE001 - the last resort, which must answer in words and with a code
         return _report_crash(error, debug)

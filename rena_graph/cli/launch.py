@@ -57,6 +57,7 @@ Transport = Literal["auto", "ring", "zmq"]
     metavar="local|auto|HOST:PORT",
     default="local",
     show_default=True,
+    callback=ray_address,
     help="local: a Ray of the run's own, ended with it. Else the Ray cluster to join.",
 )
 def command(

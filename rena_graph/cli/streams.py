@@ -23,8 +23,13 @@ def found_streams(wait: float) -> list[dict[str, Any]]:
     """Every stream that answered within `wait` seconds, by name and host: what LSL says of it, as plain values.
 
     ``rate`` is in Hz, 0 for irregular streams; ``format`` is one of the graph's dtypes.
+
+    Raises
+    ------
+    MissingExtra
+        pylsl or liblsl is missing.
     """
-    import pylsl
+    from rena_graph.bridges.lsl_library import load_pylsl
 
     streams = [
         {
@@ -37,7 +42,7 @@ def found_streams(wait: float) -> list[dict[str, Any]]:
             "source_id": info.source_id(),
             "uid": info.uid(),
         }
-        for info in pylsl.resolve_streams(wait_time=wait)
+        for info in load_pylsl().resolve_streams(wait_time=wait)
     ]
     return sorted(streams, key=lambda stream: (stream["name"], stream["host"], stream["uid"]))
 

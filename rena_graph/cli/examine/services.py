@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rena_graph.cli.examine.finding import Finding, fail, ok
-from rena_graph.errors import EnvironmentRefused
+from rena_graph.errors import EnvironmentRefused, MissingExtra
 
 __all__ = ["LSL_REMEDY", "RAY_PROBE", "lsl", "ray"]
 
@@ -24,10 +24,12 @@ RAY_PROBE = (sys.executable, "-m", "rena_graph.cli.examine.ray_probe")
 
 def lsl(timeout: float = LSL_TIMEOUT) -> Finding:
     """Send a sample from an outlet of ours to an inlet of ours, found over the network as any client finds it."""
+    from rena_graph.bridges.lsl_library import load_pylsl
+
     try:
-        import pylsl
-    except (ImportError, RuntimeError, OSError) as error:
-        return fail("LSL", f"pylsl does not load: {error}", "see liblsl")
+        pylsl = load_pylsl()
+    except MissingExtra as error:
+        return fail("LSL", str(error), "see liblsl")
     name = f"rena-graph-doctor-{uuid.uuid4().hex[:12]}"
     outlet = pylsl.StreamOutlet(pylsl.StreamInfo(name, "doctor", 1, 0.0, "float32", name))
     found = pylsl.resolve_byprop("source_id", name, minimum=1, timeout=timeout)

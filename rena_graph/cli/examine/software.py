@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rena_graph.cli.examine.finding import Finding, fail, ok, warn
 from rena_graph.cli.version import versions
+from rena_graph.errors import MissingExtra
 
 __all__ = ["OPTIONAL", "liblsl", "packages"]
 
@@ -29,10 +30,12 @@ def liblsl() -> Finding:
     """The C library behind pylsl, and whether its clock is the one that we take it for."""
     import time
 
+    from rena_graph.bridges.lsl_library import load_pylsl
+
     try:
-        import pylsl
-    except (ImportError, RuntimeError, OSError) as error:
-        return fail("liblsl", f"pylsl does not load: {error}", "pip install --force-reinstall pylsl, or install liblsl")
+        pylsl = load_pylsl()
+    except MissingExtra as error:
+        return fail("liblsl", str(error), "pip install --force-reinstall pylsl")
     major, minor = divmod(pylsl.library_version(), 100)
     off = abs(pylsl.local_clock() - time.monotonic())
     if off > 1.0:

@@ -16,9 +16,12 @@ MARKS = {"warning": "WARNING ", "error": "ERROR ", "native": "NATIVE "}
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
+_COLOUR = re.compile("\x1b\\[[0-9;]*m")
+
+
 def clean(text: str) -> str:
-    """`text` with its control characters (but tab and newline) written out as escapes."""
-    return _CONTROL.sub(lambda match: repr(match.group())[1:-1], text)
+    """`text` without colours, and with its other control characters (but tab and newline) written out as escapes."""
+    return _CONTROL.sub(lambda match: repr(match.group())[1:-1], _COLOUR.sub("", text))
 
 
 def message_lines(message: Mapping[str, Any]) -> list[str]:
