@@ -16,7 +16,7 @@ __all__ = ["command"]
 def command(output: Path | None) -> None:
     """Print the JSON Schema of graph.json.
 
-    Editors that know JSON Schema complete and check a graph while it is written: name the file in the graph's "$schema".
+    Editors that know JSON Schema complete and check a graph while it is written: name the file in its "$schema".
     """
     from rena_graph.graph.schema import schema_text
 

@@ -179,7 +179,7 @@ class PlacementDef(Model):
 class RestartDef(Model):
     """Whether, and how often, a failed node is started anew."""
 
-    policy: Literal["never", "on_failure", "always"] = Field(default="never", description="When to start it anew.")
+    policy: Literal["never", "on_failure", "always"] = Field(default="on_failure", description="When to start it anew.")
     max: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
         default=5, description="Restarts within the window, at most."
     )

@@ -11,9 +11,10 @@ from typing import Any
 
 from rena_graph.errors import GraphInvalid
 from rena_graph.graph import checks
+from rena_graph.graph.build import build_graph
 from rena_graph.graph.document import GraphDocument
 from rena_graph.graph.findings import MAX_PROBLEMS, Findings
-from rena_graph.graph.model import Graph, build_graph
+from rena_graph.graph.model import Graph
 from rena_graph.graph.problems import Problem
 from rena_graph.graph.shape import Draft, read_draft
 from rena_graph.graph.source import Source, flaw_problems, flaws, read_source
