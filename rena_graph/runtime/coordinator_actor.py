@@ -17,7 +17,7 @@ from rena_graph.runtime.agent_actor import AgentActor
 from rena_graph.runtime.alive import hold_alive
 from rena_graph.runtime.clock import SystemClock
 from rena_graph.runtime.control import ControlServer
-from rena_graph.runtime.lifecycle import NodeState
+from rena_graph.runtime.lifecycle import ALIVE, NodeState
 from rena_graph.runtime.machine import Coordinator, Phase
 from rena_graph.runtime.messages import MessageLog
 from rena_graph.runtime.node_actor import NodeActor
@@ -224,12 +224,20 @@ class CoordinatorActor:
         try:
             await life
             cause = "its process ended without a word"
-            await asyncio.sleep(LAST_WORD)  # its last event travels another way and may arrive after this
+            await self._last_word(node, epoch)
         except RayActorError as error:
             cause = f"its process died ({_plain(error)})"
         except RayError as error:
             cause = f"it failed outside of its script: {_plain(error)}"
         self._hear(NodeGone(node, epoch, cause))
+
+    async def _last_word(self, node: str, epoch: int) -> None:
+        """A node's last event travels another way than its end, and may arrive after it."""
+        record = self._machine.nodes[node]
+        for _ in range(int(LAST_WORD / TICK_SECONDS)):
+            if record.epoch != epoch or record.state not in ALIVE:
+                return
+            await asyncio.sleep(TICK_SECONDS)
 
     async def _kill(self, node: str, epoch: int) -> None:
         await self._agent.kill.remote(node, epoch)

@@ -6,7 +6,7 @@ from enum import IntEnum
 
 from rena_graph.errors import RenaGraphError
 
-__all__ = ["ALIVE", "ENDED", "NodeState", "check_transition"]
+__all__ = ["ALIVE", "ENDED", "NodeState", "check_transition", "may_follow"]
 
 
 class NodeState(IntEnum):
@@ -43,7 +43,7 @@ ALIVE = frozenset(set(NodeState) - ENDED - {NodeState.RESTARTING})
 
 _S = NodeState
 _NEXT: dict[NodeState, frozenset[NodeState]] = {
-    _S.PLACING: frozenset({_S.LOADING, _S.FAILED, _S.RESTARTING, _S.STOPPED}),
+    _S.PLACING: frozenset({_S.LOADING, _S.FAILED, _S.RESTARTING, _S.STOPPING, _S.STOPPED}),
     _S.LOADING: frozenset({_S.INITIALIZING, _S.FAILED, _S.RESTARTING, _S.STOPPING, _S.STOPPED}),
     _S.INITIALIZING: frozenset({_S.READY, _S.FAILED, _S.RESTARTING, _S.STOPPING, _S.STOPPED}),
     _S.READY: frozenset({_S.RUNNING, _S.FAILED, _S.RESTARTING, _S.STOPPING, _S.STOPPED}),
@@ -60,7 +60,12 @@ class ImpossibleTransition(RenaGraphError):
     """Ours: the life cycle does not allow this step."""
 
 
+def may_follow(old: NodeState, new: NodeState) -> bool:
+    """Whether a node may go from `old` to `new` in one step."""
+    return new in _NEXT[old]
+
+
 def check_transition(old: NodeState, new: NodeState) -> None:
     """Raise :class:`ImpossibleTransition` where `new` cannot follow `old`."""
-    if new not in _NEXT[old]:
+    if not may_follow(old, new):
         raise ImpossibleTransition(f"a node cannot go from {old.label} to {new.label}")

@@ -12,7 +12,7 @@ from enum import Enum
 
 from rena_graph.errors import ExitCode
 from rena_graph.graph.document import NodeDef
-from rena_graph.runtime.lifecycle import ALIVE, ENDED, NodeState, check_transition
+from rena_graph.runtime.lifecycle import ALIVE, ENDED, NodeState, check_transition, may_follow
 from rena_graph.runtime.signals import (
     EndRun,
     Event,
@@ -45,12 +45,15 @@ __all__ = ["Coordinator", "NodeRecord", "Phase"]
 
 KILL_GRACE = 1.0
 """Seconds between a node's drain time and its kill: the time that ``cleanup()`` has."""
+GONE_TIMEOUT = 2.0
+"""Seconds that the process of a node that said it failed has to be gone by itself."""
 SINK_TIMEOUT = 3.0
 LAUNCHER_GONE_STOP = 3.0
 """Without a launcher everything has to be gone within ten seconds, Ray included."""
 BACKOFF = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
 """Seconds before the first, second, … restart within a window."""
 
+_START = (NodeState.PLACING, NodeState.LOADING, NodeState.INITIALIZING, NodeState.READY, NodeState.RUNNING)
 _RESTARTABLE = ("died", "restart", "stopped")
 """Not ``load`` and ``init``, which would fail again, nor ``loop``, where the graph says that an error stops it."""
 
@@ -79,6 +82,8 @@ class NodeRecord:
     stale_for: float | None = None
     restart_times: list[float] = field(default_factory=list)
     restart_at: float | None = None
+    gone: bool = False
+    """Whether the process of this epoch is known to have ended: the next one is not begun before."""
     kill_at: float | None = None
     killed: bool = False
     run_sent: bool = False
@@ -177,15 +182,17 @@ class Coordinator:
         if event.state is NodeState.STOPPED and self._comes_back(record):
             self._schedule_restart(record, "stopped by itself")
             return
-        if record.state is not event.state:
-            self._set(record, event.state)
+        self._catch_up(record, event.state)
         if event.state is NodeState.READY and self.phase is Phase.RUNNING:
             # Back after a restart: the others run already.
             self._out.append(StartNode(record.name, record.epoch))
 
     def _gone(self, event: NodeGone) -> None:
         record = self.nodes[event.node]
-        if event.epoch != record.epoch or record.state in ENDED or record.state is NodeState.RESTARTING:
+        if event.epoch != record.epoch:
+            return
+        record.gone = True
+        if record.state in ENDED or record.state is NodeState.RESTARTING:
             return
         if record.state is NodeState.STOPPING:
             self._set(record, NodeState.STOPPED)
@@ -205,6 +212,14 @@ class Coordinator:
             return
         self._set(record, NodeState.FAILED)
         self._fail(f"node {record.name!r} failed ({kind}): {error}", ExitCode.SCRIPT)
+
+    def _catch_up(self, record: NodeRecord, state: NodeState) -> None:
+        """Enter a state through those on the way to it; news of a state that is already behind is old."""
+        if record.state in _START and state in _START:
+            for step in _START[_START.index(record.state) + 1 : _START.index(state) + 1]:
+                self._set(record, step)
+        elif record.state is not state and may_follow(record.state, state):
+            self._set(record, state)
 
     def _comes_back(self, record: NodeRecord) -> bool:
         return record.definition.restart.policy == "always" and self._may_restart(record, "stopped")
@@ -290,14 +305,18 @@ class Coordinator:
 
     def _advance_running(self) -> None:
         for record in self.nodes.values():
-            if record.restart_at is not None and self._now >= record.restart_at:
+            if record.restart_at is None or self._now < record.restart_at:
+                continue
+            if record.gone:
                 record.restart_at = None
                 record.epoch += 1
-                record.killed = record.run_sent = False
+                record.killed = record.run_sent = record.gone = False
                 record.kill_at = record.stale_for = None
                 self._set(record, NodeState.PLACING)
                 self._out.append(PlaceNode(record.name, record.epoch))
                 self._run(record)
+            elif not record.killed and self._now >= record.restart_at + GONE_TIMEOUT:
+                self._kill(record)
         if self.nodes and all(r.state is NodeState.STOPPED for r in self.nodes.values()):
             self._stop("all nodes have stopped")
 

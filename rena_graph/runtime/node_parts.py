@@ -10,7 +10,7 @@ from rena_graph.runtime.feed import Feed
 from rena_graph.runtime.node_loop import LoopReport, NodeLoop
 from rena_graph.runtime.script_loader import instantiate
 from rena_graph.runtime.setup import InputSetup, NodeSetup
-from rena_graph.script import RenaScript, ScriptContext, conventions
+from rena_graph.script import Conventions, RenaScript, ScriptContext, conventions
 from rena_graph.streams.buffer import InputBuffer, legacy_dtype
 from rena_graph.streams.inputs import InputPort, Inputs
 from rena_graph.streams.outputs import OutputPort, Outputs
@@ -20,7 +20,7 @@ from rena_graph.transport.board import Board
 from rena_graph.transport.interface import StreamReader, StreamWriter
 from rena_graph.transport.links import open_reader, open_waiter, open_writer
 
-__all__ = ["NodeParts"]
+__all__ = ["NodeParts", "make_port"]
 
 READERS_TIMEOUT = 5.0
 """Seconds until a node starts although not all readers of its outputs are there."""
@@ -72,20 +72,7 @@ class NodeParts:
         ]
 
     def _feed(self, setup: InputSetup) -> Feed:
-        spec = setup.spec
-        duration = self.setup.definition.buffer_duration
-        window = spec.window(duration, setup.definition.max_samples)
-        buffer: InputBuffer | ShownWindow
-        if setup.definition.access == "view":
-            buffer = ShownWindow(spec, window)
-        else:
-            dtype = spec.numpy_dtype
-            if self._conventions.legacy_float64 and not spec.is_string:
-                dtype = legacy_dtype(dtype)
-            # The buffer is told of the stream as it arrives; picking is its own.
-            arriving = replace(spec, channels=setup.port.spec.channels, channel_names=setup.port.spec.channel_names)
-            buffer = InputBuffer(arriving, window, dtype=dtype, duration=duration, pick=setup.pick)
-        port = InputPort(spec.name, buffer, self._conventions.layout)
+        port = make_port(setup, self.setup.definition.buffer_duration, self._conventions)
         row = self._board.edge(setup.edge.index)
         reader = open_reader(setup.port, setup.edge, self._board, resume=self.setup.epoch > 0)
         return Feed(setup, reader, port, row)
@@ -138,3 +125,28 @@ class NodeParts:
         for writer in self.writers:
             writer.close()
         self.waiter.close()
+
+
+def make_port(setup: InputSetup, buffer_duration: float, rules: Conventions) -> InputPort:
+    """The window of one input, and how the script sees it.
+
+    Parameters
+    ----------
+    setup : InputSetup
+        The edge.
+    buffer_duration : float
+        Seconds that the window holds.
+    rules : Conventions
+        How the script is handed its data.
+    """
+    spec = setup.spec
+    window = spec.window(buffer_duration, setup.definition.max_samples)
+    if setup.definition.access == "view":
+        return InputPort(spec.name, ShownWindow(spec, window), rules.layout)
+    dtype = spec.numpy_dtype
+    if rules.legacy_float64 and not spec.is_string:
+        dtype = legacy_dtype(dtype)
+    # The buffer is told of the stream as it arrives; picking is its own.
+    arriving = replace(spec, channels=setup.port.spec.channels, channel_names=setup.port.spec.channel_names)
+    buffer = InputBuffer(arriving, window, dtype=dtype, duration=buffer_duration, pick=setup.pick)
+    return InputPort(spec.name, buffer, rules.layout)

@@ -1,0 +1,254 @@
+"""The coordinator's decisions, without a process or a clock."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rena_graph.errors import ExitCode
+from rena_graph.graph.document import NodeDef, RestartDef
+from rena_graph.runtime.lifecycle import ENDED, NodeState
+from rena_graph.runtime.machine import Phase
+from rena_graph.runtime.signals import (
+    KillAsked,
+    LauncherGone,
+    NodeReported,
+    SourcesEnded,
+    StaleSeen,
+    StopAsked,
+    Tick,
+)
+from tests.runtime.world import World
+
+
+def node(**changes: object) -> NodeDef:
+    return NodeDef.model_validate({"script": "x.py", "restart": RestartDef(max=2, window=60.0), **changes})
+
+
+def chain(*names: str, **changes: object) -> World:
+    return World({name: node(**changes) for name in names}, [[name] for name in names])
+
+
+def running(*names: str, **changes: object) -> World:
+    world = chain(*names, **changes)
+    world.begin()
+    world.settle()
+    assert world.machine.phase is Phase.RUNNING
+    return world
+
+
+def test_sources_are_let_in_last_and_stopped_first() -> None:
+    world = running("a", "b")
+    assert world.order.index("StartSinks") < world.order.index("StartNode")
+    assert world.order[-1] == "StartSources"
+    world.hear(StopAsked("done"))
+    world.settle()
+    stop = [o for o in world.order if o.startswith("Stop")]
+    assert stop == ["StopSources", "StopNode", "StopNode", "StopSinks"]
+    assert world.ended is not None
+    assert world.ended.exit_code is ExitCode.OK
+
+
+def test_a_level_stops_only_after_the_one_before() -> None:
+    world = running("a", "b")
+    world.hear(StopAsked("done"))
+    assert world.machine.nodes["b"].state is NodeState.RUNNING
+    world.settle()
+    assert world.machine.nodes["b"].state is NodeState.STOPPED
+
+
+@pytest.mark.parametrize("where", ["loading", "initializing"])
+def test_a_script_that_does_not_load_or_initialise_ends_the_start_with_4(where: str) -> None:
+    world = chain("a", "b")
+    world.begin()
+    world.processes[1].fails_in = where
+    world.settle()
+    assert world.ended is not None
+    assert world.ended.exit_code is ExitCode.SCRIPT
+    assert "'b'" in (world.ended.failure or "")
+    assert "StartSources" not in world.order
+    assert not any(p.alive for p in world.processes)
+
+
+def test_a_host_that_cannot_be_prepared_ends_with_its_code() -> None:
+    world = chain("a")
+    world.host_fails = True
+    world.begin()
+    world.settle()
+    assert world.ended is not None
+    assert world.ended.exit_code is ExitCode.ENVIRONMENT
+
+
+def test_a_dead_node_comes_back_and_the_others_do_not_notice() -> None:
+    world = running("a", "b")
+    world.die(world.living("a")[0])
+    world.settle(1.0)
+    record = world.machine.nodes["a"]
+    assert (record.state, record.epoch, record.restarts) == (NodeState.RUNNING, 1, 1)
+    assert world.machine.nodes["b"].epoch == 0
+    assert world.ended is None
+
+
+def test_beyond_its_budget_the_run_ends_with_4() -> None:
+    world = running("a", "b")
+    for _ in range(3):
+        world.die(world.living("a")[0])
+        world.settle(5.0)
+    assert world.ended is not None
+    assert world.ended.exit_code is ExitCode.SCRIPT
+
+
+def test_an_old_budget_is_forgotten_after_the_window() -> None:
+    world = running("a")
+    for _ in range(5):
+        world.die(world.living("a")[0])
+        world.settle(40.0)
+    assert world.ended is None
+    assert world.machine.nodes["a"].epoch == 5
+
+
+def test_on_error_stop_does_not_restart() -> None:
+    world = running("a")
+    world.fail(world.living("a")[0], "loop")
+    world.settle(1.0)
+    assert world.ended is not None
+    assert world.ended.exit_code is ExitCode.SCRIPT
+
+
+def test_on_error_restart_restarts() -> None:
+    world = running("a")
+    world.fail(world.living("a")[0], "restart")
+    world.settle(1.0)
+    assert world.machine.nodes["a"].epoch == 1
+
+
+def test_policy_always_restarts_a_node_that_stopped_by_itself() -> None:
+    world = running("a", restart=RestartDef(policy="always"))
+    process = world.living("a")[0]
+    for state in (NodeState.STOPPING, NodeState.STOPPED):
+        world.hear(NodeReported("a", process.epoch, state))
+    world.die(process)
+    world.settle(1.0)
+    assert world.machine.nodes["a"].epoch == 1
+
+
+def test_when_all_nodes_stopped_by_themselves_the_run_ends_well() -> None:
+    world = running("a")
+    process = world.living("a")[0]
+    for state in (NodeState.STOPPING, NodeState.STOPPED):
+        world.hear(NodeReported("a", process.epoch, state))
+    world.settle()
+    assert world.ended is not None
+    assert world.ended.exit_code is ExitCode.OK
+
+
+def test_a_node_that_does_not_stop_is_killed() -> None:
+    world = running("a", stop_timeout=2.0)
+    world.living("a")[0].hangs = True
+    world.hear(StopAsked("done"))
+    world.settle(2.5)
+    assert "KillNode" not in world.order
+    world.settle(1.0)
+    assert world.order.count("KillNode") == 1
+    assert world.ended is not None
+
+
+def test_without_a_launcher_everything_ends_soon() -> None:
+    world = running("a", "b", "c", stop_timeout=60.0)
+    for process in world.processes:
+        process.hangs = True
+    world.hear(LauncherGone())
+    world.settle(7.0)
+    assert world.ended is not None
+
+
+def test_finite_sources_end_the_run_well() -> None:
+    world = running("a")
+    world.hear(SourcesEnded())
+    world.settle()
+    assert world.ended is not None
+    assert world.ended.exit_code is ExitCode.OK
+
+
+def test_kill_ends_at_once_with_130() -> None:
+    world = running("a", "b")
+    world.hear(KillAsked())
+    assert world.ended is not None
+    assert world.ended.exit_code is ExitCode.KILLED
+    assert not any(p.alive for p in world.processes)
+
+
+def test_a_hung_node_is_killed_after_its_timeout_and_restarted() -> None:
+    world = running("a", hang_timeout=3.0)
+    world.hear(StaleSeen((("a", 1.2),)))
+    assert world.machine.nodes["a"].stale_for == 1.2
+    assert "KillNode" not in world.order
+    world.hear(StaleSeen((("a", 3.1),)))
+    world.hear(StaleSeen((("a", 3.4),)))
+    assert world.order.count("KillNode") == 1
+    world.settle(1.0)
+    assert world.machine.nodes["a"].epoch == 1
+
+
+def test_without_a_hang_timeout_a_hung_node_is_only_said_to_be_stale() -> None:
+    world = running("a")
+    world.hear(StaleSeen((("a", 1000.0),)))
+    world.hear(StaleSeen(()))
+    assert "KillNode" not in world.order
+    assert world.machine.nodes["a"].stale_for is None
+
+
+def test_an_earlier_life_no_longer_counts() -> None:
+    world = running("a")
+    world.die(world.living("a")[0])
+    world.settle(1.0)
+    world.hear(NodeReported("a", 0, NodeState.FAILED, "late", "loop"))
+    assert world.machine.nodes["a"].state is NodeState.RUNNING
+
+
+actions = st.lists(
+    st.tuples(
+        st.sampled_from(["deliver", "tick", "die", "fail", "hang", "stale", "sources", "launcher"]),
+        st.integers(0, 20),
+    ),
+    max_size=80,
+)
+
+
+@settings(max_examples=200)
+@given(actions, st.sampled_from(["never", "on_failure", "always"]), st.booleans())
+def test_no_order_of_events_leads_astray(steps: list[tuple[str, int]], policy: str, kill: bool) -> None:
+    """Whatever happens in whatever order: no impossible state, never two lives of a node, and it always ends."""
+    world = chain("a", "b", "c", restart=RestartDef(policy=policy, max=3), hang_timeout=2.0)  # type: ignore[arg-type]
+    world.begin()
+    for what, index in steps:
+        if world.ended is not None:
+            break
+        alive = [p for p in world.processes if p.alive]
+        match what:
+            case "deliver":
+                world.deliver(index)
+            case "tick":
+                world.now += index / 10
+                world.hear(Tick())
+            case "die" if alive:
+                world.die(alive[index % len(alive)])
+            case "fail" if alive:
+                process = alive[index % len(alive)]
+                if process.state is not NodeState.PLACING:
+                    world.fail(process, ["loop", "restart", "died"][index % 3])
+            case "hang" if alive:
+                alive[index % len(alive)].hangs = True
+            case "stale" if alive:
+                world.hear(StaleSeen(((alive[index % len(alive)].node, float(index)),)))
+            case "sources":
+                world.hear(SourcesEnded())
+            case "launcher":
+                world.hear(LauncherGone())
+    if world.ended is None:
+        world.hear(KillAsked() if kill else StopAsked("the test is over"))
+        world.settle(60.0)
+    assert world.ended is not None
+    assert all(r.state in ENDED or kill for r in world.machine.nodes.values())
+    assert not any(p.alive and not p.hangs for p in world.processes)
