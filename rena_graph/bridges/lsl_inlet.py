@@ -25,7 +25,7 @@ PULL_TIMEOUT = 0.2
 """Seconds that a pull waits for the first sample."""
 
 _PATIENCE = 3.0
-"""Seconds to wait for a connection, and for the first estimate of the clock (it takes 0.6 s)."""
+"""Seconds to wait for a connection, and for the first estimate of the clock."""
 
 _STEP = 0.25
 _CLOCK_INTERVAL = 1.0
@@ -74,9 +74,10 @@ class LslInlet:
         rows = int(min(max(1, _BUFFER_BYTES // max(1, spec.sample_bytes)), 4096))
         self._rows = rows
         self._buffer: NDArray[Any] | None = None if spec.is_string else np.empty((rows, spec.channels), spec.dtype)
-        self._offset = SmoothOffset(0.0)
+        self._nothing = np.empty((0, spec.channels), spec.numpy_dtype)
+        self._offset: SmoothOffset | None = None
+        self._waited = 0.0
         self._next_clock = 0.0
-        self._channels = spec.channels
 
     def info(self, timeout: float) -> Any:
         """The full description, with labels and units.
@@ -92,7 +93,7 @@ class LslInlet:
             raise OutletGone from None
 
     def open(self, stop: threading.Event) -> None:
-        """Connect and measure the clock; samples are kept from the connection on.
+        """Connect; samples are kept from now on.
 
         Raises
         ------
@@ -103,13 +104,8 @@ class LslInlet:
             self._patiently(self._inlet.open_stream, stop)
         except self._pylsl.util.TimeoutError:
             raise OutletGone from None
-        try:
-            estimate = self._patiently(self._inlet.time_correction, stop)
-        except self._pylsl.util.TimeoutError:
-            logger.warning("the clock of the LSL outlet %r could not be measured; taken for ours", self.source_id)
-            estimate = 0.0
-        self._offset = SmoothOffset(self._to_graph(estimate))
-        self._next_clock = self._clock() + _CLOCK_INTERVAL
+        # Asking for the clock starts its measurement, which takes 0.6 s; samples wait in liblsl's queue meanwhile.
+        self._estimate(0.0)
 
     def pull(self) -> tuple[NDArray[Any], NDArray[np.float64], int]:
         """What has arrived; waits for the first sample at most :data:`PULL_TIMEOUT`.
@@ -128,14 +124,13 @@ class LslInlet:
         OutletGone
             The connection broke.
         """
+        if self._offset is None and not self._first_offset():
+            return self._nothing, np.empty(0), 0
         try:
             data, stamps, rejected = self._pull_text() if self._buffer is None else self._pull_numbers(self._buffer)
         except self._pylsl.util.LostError:
             raise OutletGone(max(0, self._inlet.flush())) from None
-        timestamps = np.array(stamps, np.float64)
-        self._follow_clock()
-        timestamps += self._offset.value
-        return data, timestamps, rejected
+        return data, np.array(stamps, np.float64) + self._follow_clock(), rejected
 
     def answers(self, timeout: float) -> bool:
         """Whether the outlet is still there: asks the network for it."""
@@ -169,24 +164,41 @@ class LslInlet:
             samples.append(sample)
             stamps.append(stamp)
             timeout = 0.0
-        data = np.empty((len(samples), self._channels), object)
+        data = np.empty((len(samples), self._nothing.shape[1]), object)
         for i, sample in enumerate(samples):
             data[i] = sample
         return data, stamps, rejected
 
-    def _follow_clock(self) -> None:
+    def _first_offset(self) -> bool:
+        """Wait a little for the first estimate of the clock; after some seconds go on without one."""
+        estimate = self._estimate(PULL_TIMEOUT)
+        if estimate is None:
+            self._waited += PULL_TIMEOUT
+            if self._waited < _PATIENCE:
+                return False
+            logger.warning("the clock of the LSL outlet %r could not be measured; taken for ours", self.source_id)
+        self._offset = SmoothOffset(self._to_graph(estimate or 0.0))
+        self._next_clock = self._clock() + _CLOCK_INTERVAL
+        return True
+
+    def _follow_clock(self) -> float:
+        """Seconds to add to the outlet's timestamps; measured anew once a second."""
+        assert self._offset is not None
         now = self._clock()
-        if now < self._next_clock:
-            return
-        self._next_clock = now + _CLOCK_INTERVAL
+        if now >= self._next_clock:
+            self._next_clock = now + _CLOCK_INTERVAL
+            estimate = self._estimate(0.0)
+            if estimate is not None and self._offset.update(self._to_graph(estimate)):
+                logger.warning("the clock of the LSL outlet %r jumped; its timestamps follow", self.source_id)
+        return self._offset.value
+
+    def _estimate(self, timeout: float) -> float | None:
+        """What to add to the sender's clock; liblsl measures in the background. None while there is no estimate."""
         try:
-            estimate = self._inlet.time_correction(0.0)
+            return float(self._inlet.time_correction(timeout))
         except RuntimeError as error:
-            # liblsl measures in the background; without a new estimate the last one holds.
             logger.debug("no clock estimate for the LSL outlet %r: %s", self.source_id, error)
-            return
-        if self._offset.update(self._to_graph(estimate)):
-            logger.warning("the clock of the LSL outlet %r jumped; its timestamps follow", self.source_id)
+            return None
 
     def _to_graph(self, estimate: float) -> float:
         """Seconds from the sender's clock to graph time."""

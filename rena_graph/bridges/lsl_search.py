@@ -40,12 +40,17 @@ class Search:
         """``pylsl.StreamInfo`` of each outlet that answers now, without extended description."""
         return list(self._resolver.results()) if self._resolver is not None else []
 
-    def wait(self, timeout: float, cancel: threading.Event, monotonic: Clock) -> list[Any]:
-        """Wait until any answers, and a moment more for others. Empty where none did in `timeout` seconds."""
+    def wait(self, timeout: float, cancel: threading.Event, monotonic: Clock, preferred: str = "") -> list[Any]:
+        """Wait until any answers, and a moment more for others, unless one has the source_id `preferred`.
+
+        Empty where none did in `timeout` seconds.
+        """
         deadline = monotonic() + timeout
         while not (found := self.results()):
             if monotonic() >= deadline or cancel.wait(_POLL):
                 return []
+        if preferred and any(info.source_id() == preferred for info in found):
+            return found
         cancel.wait(_SETTLE)
         return self.results() or found
 

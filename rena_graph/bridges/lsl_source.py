@@ -158,7 +158,9 @@ class LslSourceBridge(SourceBridge):
         """Look once for an outlet to connect to; takes a tenth of a second or so where there is none."""
         self._search = self._search or Search(self.predicate)
         # With a silent connection the pull has waited already.
-        infos = self._search.results() if self._inlet else self._search.wait(0.1, stop, self._monotonic)
+        infos = (
+            self._search.results() if self._inlet else self._search.wait(0.1, stop, self._monotonic, self._preferred)
+        )
         if self._inlet is not None and any(info.uid() == self._inlet.uid for info in infos):
             self._watch.heard(self._monotonic())
             self._connected(row, self._inlet)
