@@ -37,7 +37,7 @@ text{font-family:system-ui,-apple-system,"Segoe UI",Roboto,Helvetica,Arial,sans-
 rect{stroke-width:1.4}
 .arrow{fill:none;stroke:#6a7782;stroke-width:1.5}
 .delayed{stroke-dasharray:6 4;stroke:#a8552a}
-.words text{paint-order:stroke;stroke:#fbfcfd;stroke-width:4px;stroke-linejoin:round}
+.words rect{fill:#fbfcfd;fill-opacity:.85;stroke:none}
 """
 
 
@@ -62,7 +62,7 @@ class _Drawing:
             self._incoming[arrow.end].append(index)
         heights = {box.id: self._height(box) for box in picture.boxes}
         self._layout: Layout = lay_out(picture, levels, heights)
-        self._words = [max(_width(_short(a.name), 12), _width(_short(a.format), 11)) for a in picture.arrows]
+        self._words = [max(_width(_short(a.name), 12.5), _width(_short(a.format), 11)) for a in picture.arrows]
         self._place_columns()
         self._place_ports()
 
@@ -77,7 +77,7 @@ class _Drawing:
         room = [0.0] * count
         for box in self._picture.boxes:
             rank = self._layout.slots[box.id].rank
-            longest = max(_width(_short(line), 13) for line in (box.title, *box.lines))
+            longest = max(_width(_short(box.title), 14.5), *(_width(_short(line), 12) for line in box.lines), 0.0)
             self._widths[rank] = max(self._widths[rank], longest + 2 * PADDING)
         for arrow, words in zip(self._picture.arrows, self._words, strict=True):
             rank = self._layout.slots[arrow.end].rank
@@ -124,8 +124,7 @@ class _Drawing:
                 f'width="{width:.0f}" height="{height:.0f}" role="img">',
                 f"<title>{_safe(self._picture.title)}</title>",
                 f"<style>{_STYLE}</style>",
-                '<defs><marker id="tip" viewBox="0 0 8 8" refX="7.5" refY="4" markerWidth="7" markerHeight="7" '
-                'orient="auto"><path d="M0,0.5 L8,4 L0,7.5 z" fill="#6a7782"/></marker></defs>',
+                f"<defs>{_tip('tip', '#6a7782')}{_tip('delayed-tip', '#a8552a')}</defs>",
                 f'<rect width="{width:.0f}" height="{height:.0f}" fill="#fbfcfd" stroke="none"/>',
                 f'<text class="head" x="{MARGIN:.0f}" y="{MARGIN + 6:.0f}">{_safe(head)}</text>',
                 f'<g transform="translate(0,{top:.0f})">',
@@ -163,8 +162,9 @@ class _Drawing:
             path = self._forwards(self._layout.ways[index], out, into, words_left)
         else:
             path = self._backwards(backwards.index(index), len(backwards), out, into, words_left)
-        kind = "arrow delayed" if arrow.delayed else "arrow"
-        return f'<path class="{kind}" d="{path}" marker-end="url(#tip)"/>', _arrow_words(arrow, words_left + 4, into[1])
+        kind, tip = ("arrow delayed", "delayed-tip") if arrow.delayed else ("arrow", "tip")
+        words = _arrow_words(arrow, words_left + 4, into[1], self._words[index])
+        return f'<path class="{kind}" d="{path}" marker-end="url(#{tip})"/>', words
 
     def _forwards(self, way: list[Slot], out: tuple[float, float], into: tuple[float, float], words_left: float) -> str:
         x, y = out
@@ -190,11 +190,20 @@ class _Drawing:
         )
 
 
-def _arrow_words(arrow: Arrow, left: float, y: float) -> str:
+def _arrow_words(arrow: Arrow, left: float, y: float, width: float) -> str:
+    """The words above and below a line, each on a ground that dims what crosses it."""
+    grounds = (f'<rect x="{left - 2:.1f}" y="{y + at:.1f}" width="{width:.1f}" height="14"/>' for at in (-16, 4))
     return (
-        f'<g class="words"><title>{_safe(arrow.name)}: {_safe(arrow.format)}</title>'
+        f'<g class="words"><title>{_safe(arrow.name)}: {_safe(arrow.format)}</title>{"".join(grounds)}'
         f'<text class="name" x="{left:.1f}" y="{y - 5:.1f}">{_safe(_short(arrow.name))}</text>'
         f'<text class="format" x="{left:.1f}" y="{y + 14:.1f}">{_safe(_short(arrow.format))}</text></g>'
+    )
+
+
+def _tip(name: str, colour: str) -> str:
+    return (
+        f'<marker id="{name}" viewBox="0 0 8 8" refX="7.5" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+        f'<path d="M0,0.5 L8,4 L0,7.5 z" fill="{colour}"/></marker>'
     )
 
 
