@@ -109,7 +109,7 @@ class InputBuffer:
             self._data, self._stamps = self._pool.take(rows)
             if self.spec.rate > 0:
                 self._pool.give(*self._pool.take(rows))  # so that no loop pays for its first use
-        except MemoryError as error:
+        except (MemoryError, ValueError) as error:
             size = rows * channels * self.dtype.itemsize / 2**30
             raise EnvironmentRefused(
                 f"no memory for the input {self.spec.name!r}: {self.window} samples of {channels} channels "

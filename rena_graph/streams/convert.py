@@ -102,15 +102,15 @@ def _kind(array: Array) -> str:
 def _as_array(value: object, spec: StreamSpec, rule: OrientationRule) -> Array:
     kind = type(value).__name__
     if isinstance(value, (dict, set, frozenset, bytes, bytearray)):
-        raise _refused(spec, rule, f"a {kind}")
+        raise _refused(spec, rule, f"a value of type {kind}")
     try:
         array: Array = np.asarray(value, dtype=object) if spec.is_string else np.asarray(value)
     except Exception as error:  # an object of the script's (a tensor on a GPU) may raise anything
         ragged = isinstance(error, ValueError) and isinstance(value, (list, tuple))
-        got = f"a ragged {kind}, its rows are of different length" if ragged else f"a {kind} that is no array: {error}"
+        got = f"a ragged {kind}, its rows differ in length" if ragged else f"a {kind} that is no array: {error}"
         raise _refused(spec, rule, got) from error
-    if array.ndim == 0 and array.dtype.kind == "O" and not isinstance(value, str):
-        raise _refused(spec, rule, f"a {kind}")
+    if array.ndim == 0 and array.dtype.kind == "O" and not spec.is_string:
+        raise _refused(spec, rule, f"a value of type {kind}")
     return array
 
 
@@ -147,12 +147,12 @@ def _as_text(array: Array, spec: StreamSpec, rule: OrientationRule) -> Array:
         return array.astype(object)
     got = _kind(array)
     if array.dtype.kind == "O":
-        wrong = next((item for item in array.flat if not isinstance(item, str)), None)
+        wrong = next((type(item).__name__ for item in array.flat if not isinstance(item, str)), None)
         if wrong is None:
             text = np.empty(array.shape, dtype=object)
             text.flat[:] = [str(item) for item in array.flat]  # plain str also where they are numpy's
             return text
-        got = f"a {type(wrong).__name__} in it"
+        got = f"a value of type {wrong}"
     raise _refused(spec, rule, f"{got}; turn it into text with str(...)")
 
 

@@ -39,7 +39,8 @@ class DataBuffer:
         ----------
         data_dict : mapping
             ``stream_name``, ``frames`` of shape ``(channels, n)`` and ``timestamps`` of shape ``(n,)``; an empty
-            mapping does nothing. Another number of channels than before starts the stream's buffer anew, with a warning.
+            mapping does nothing. Another number of channels than before starts the stream's buffer anew, with a
+            warning.
         """
         if data_dict:
             self._append(data_dict["stream_name"], data_dict["frames"], data_dict["timestamps"])
