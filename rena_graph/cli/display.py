@@ -140,7 +140,8 @@ class LiveDisplay:
             # Without a refresh thread of its own: a status comes four times a second anyway.
             self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="crop")
             self._live.start()
-        self._live.update(live_view(status, self._lines, self._console.size.height), refresh=True)
+        size = self._console.size
+        self._live.update(live_view(status, list(self._lines), size.width, size.height), refresh=True)
 
     def finish(self, status: Mapping[str, Any], code: int, folder: Path, failure: str | None) -> None:
         """The last table stays; the failure and the summary follow it."""

@@ -23,11 +23,25 @@ _STATE_STYLES = {
     "stopping": "yellow",
 }
 _LEVEL_STYLES = (("ERROR ", "red"), ("NATIVE ", "red"), ("WARNING ", "yellow"))
+_WIDE = 100
+_NODE_TITLES = (
+    "asked Hz",
+    "reached",
+    "loop mean",
+    "p99",
+    "overruns",
+    "skipped",
+    "errors",
+    "dropped",
+    "data age",
+    "restarts",
+)
+_NODE_TITLES_SHORT = ("asked", "got", "loop", "p99", "over", "skip", "err", "drop", "age", "again")
 _MIN_LOG_LINES = 4
 _TABLE_FRAME = 3  # a table's lines beside its rows: its header, the rule below it, and the line that counts the rest
 
 
-def live_view(status: Mapping[str, Any], lines: Sequence[str], height: int) -> RenderableType:
+def live_view(status: Mapping[str, Any], lines: Sequence[str], width: int, height: int) -> RenderableType:
     """All of it, at most `height` lines high.
 
     Parameters
@@ -36,45 +50,37 @@ def live_view(status: Mapping[str, Any], lines: Sequence[str], height: int) -> R
         The run's status.
     lines : sequence of str
         Log lines, the newest last; as many of the newest as fit are shown.
-    height : int
-        Lines of the terminal.
+    width, height : int
+        Columns and lines of the terminal; below 100 columns the titles are short.
     """
     # Header, and a line that Live needs below what it draws.
     room = max(0, height - 2 - _MIN_LOG_LINES - 2 * _TABLE_FRAME)
     nodes = min(len(status["nodes"]), max(1, room - min(len(status["streams"]), room // 3)))
     streams = min(len(status["streams"]), max(1, room - nodes))
-    parts: list[RenderableType] = [_headline(status), node_table(status["nodes"], nodes)]
+    parts: list[RenderableType] = [_headline(status), node_table(status["nodes"], nodes, width)]
     used = 2 + nodes + _TABLE_FRAME
     if streams and status["streams"]:
-        parts.append(stream_table(status["streams"], streams))
+        parts.append(stream_table(status["streams"], streams, width))
         used += streams + _TABLE_FRAME
     parts += [_log_line(line) for line in lines[-max(_MIN_LOG_LINES, height - used) :]]
     return Group(*parts)
 
 
-def node_table(nodes: Mapping[str, Mapping[str, Any]], limit: int) -> Table:
+def node_table(nodes: Mapping[str, Mapping[str, Any]], limit: int, width: int) -> Table:
     """The nodes, in their own order; where there are more than `limit`, those in trouble first."""
     shown = _fit(nodes, limit, _node_trouble)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column("node", overflow="ellipsis", no_wrap=True)
-    table.add_column("state", no_wrap=True)
     restarts = any(node["restarts"] for node in nodes.values())
-    numeric = ["asked Hz", "reached", "loop mean", "p99", "overruns", "skipped", "errors", "dropped", "data age"]
-    for title in numeric + (["restarts"] if restarts else []):
-        table.add_column(title, justify="right", no_wrap=True)
+    titles = _NODE_TITLES if width >= _WIDE else _NODE_TITLES_SHORT
+    table = _table("node", "state", titles[: None if restarts else -1], width)
     for name in shown:
         table.add_row(*_node_cells(name, nodes[name], restarts))
     return _count_rest(table, len(nodes) - len(shown), "nodes")
 
 
-def stream_table(streams: Mapping[str, Mapping[str, Any]], limit: int) -> Table:
+def stream_table(streams: Mapping[str, Mapping[str, Any]], limit: int, width: int) -> Table:
     """The streams: those from outside with the state of their source and what was lost there."""
     shown = _fit(streams, limit, _stream_trouble)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column("stream", overflow="ellipsis", no_wrap=True)
-    table.add_column("source", no_wrap=True)
-    for title in ("rate Hz", "samples", "gaps", "lost", "rejected"):
-        table.add_column(title, justify="right", no_wrap=True)
+    table = _table("stream", "source", ("rate Hz", "samples", "gaps", "lost", "rejected"), width)
     for name in shown:
         stream = streams[name]
         state = stream["source_state"]
@@ -84,6 +90,16 @@ def stream_table(streams: Mapping[str, Mapping[str, Any]], limit: int) -> Table:
         losses = [NONE] * 3 if state is None else [_losses(stream[key]) for key in ("gaps", "lost", "rejected")]
         table.add_row(Text(name), source, rate(stream["rate"]), count(stream["produced"]), *losses)
     return _count_rest(table, len(streams) - len(shown), "streams")
+
+
+def _table(name: str, state: str, numbers: Sequence[str], width: int) -> Table:
+    # A divider of the box is a space already; wide terminals get one more.
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1 if width >= _WIDE else 0, 0, 0), pad_edge=False, show_edge=False)
+    table.add_column(name, overflow="ellipsis", no_wrap=True, max_width=max(12, width // 5))
+    table.add_column(state, no_wrap=True)
+    for title in numbers:
+        table.add_column(title, justify="right", no_wrap=True)
+    return table
 
 
 def _headline(status: Mapping[str, Any]) -> Text:
@@ -102,7 +118,7 @@ def _headline(status: Mapping[str, Any]) -> Text:
 def _node_cells(name: str, node: Mapping[str, Any], restarts: bool) -> list[RenderableType]:
     state = Text(node["state"], style=_STATE_STYLES.get(node["state"], ""))
     if node["stale"]:
-        state = Text(f"{node['state']}, stale", style="bold yellow")
+        state = Text("stale", style="bold yellow")
     cells: list[RenderableType] = [
         Text(name),
         state,

@@ -1,0 +1,203 @@
+"""What is shown of a run: log lines, ledger, summary, live table."""
+
+from __future__ import annotations
+
+import io
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from rena_graph.cli.view.ledger import REASONS, ledger_lines, source_lines
+from rena_graph.cli.view.lines import clean, message_lines
+from rena_graph.cli.view.live import live_view
+from rena_graph.cli.view.status import NODE, complete
+from rena_graph.cli.view.summary import ENDINGS, summary_lines
+from rena_graph.errors import ExitCode
+from rena_graph.transport.board import EdgeColumn
+from tests.cli.statuses import edge, external, node, status
+
+TIME = datetime(2026, 1, 2, 3, 4, 5, 678000).timestamp()
+
+
+def message(text: str, **changes: Any) -> dict[str, Any]:
+    return {"time": TIME, "node": "r_peaks", "level": "print", "text": text, **changes}
+
+
+def draw(shown: dict[str, Any], lines: list[str], *, width: int = 140, height: int = 40) -> list[str]:
+    """The live view as lines of text."""
+    console = Console(file=io.StringIO(), width=width, height=height, color_system=None)
+    console.print(live_view(shown, lines, width, height))
+    output = console.file
+    assert isinstance(output, io.StringIO)
+    return output.getvalue().splitlines()
+
+
+def row(lines: list[str], name: str) -> str:
+    """The one line that begins with `name`, its cells one space apart."""
+    (found,) = [" ".join(line.split()) for line in lines if line.split()[:1] == [name]]
+    return found
+
+
+# -- log lines ---------------------------------------------------------------------------------------
+def test_a_line_has_time_node_and_text() -> None:
+    assert message_lines(message("hello")) == ["03:04:05.678 r_peaks: hello"]
+
+
+def test_the_run_s_own_words_and_levels_are_marked() -> None:
+    assert message_lines(message("gone", node=None, level="warning")) == ["03:04:05.678 run: WARNING gone"]
+    assert message_lines(message("boom", level="error")) == ["03:04:05.678 r_peaks: ERROR boom"]
+    assert message_lines(message("as it is", level="info")) == ["03:04:05.678 r_peaks: as it is"]
+
+
+def test_further_lines_of_a_text_are_indented() -> None:
+    assert message_lines(message("a\n  b\n")) == ["03:04:05.678 r_peaks: a", " " * 15 + "  b"]
+
+
+@given(st.text())
+def test_nothing_that_moves_a_cursor_is_left(text: str) -> None:
+    cleaned = clean(text)
+    assert not any(ord(c) < 32 and c not in "\t\n" for c in cleaned)
+    assert not any(127 <= ord(c) < 160 for c in cleaned)
+
+
+def test_colours_go_and_other_escapes_are_written_out() -> None:
+    assert clean("\x1b[1;31mred\x1b[0m \x1b[2J \x00\t\x9b1m") == "red \\x1b[2J \\x00\t\\x9b1m"
+
+
+# -- ledger ------------------------------------------------------------------------------------------
+def test_a_clean_ledger_is_one_line() -> None:
+    assert ledger_lines([edge(), edge(produced=10, delivered=10)]) == [
+        "ledger: 7,210 samples delivered over 2 edges, none dropped"
+    ]
+
+
+def test_an_edge_that_dropped_is_named_with_its_reasons() -> None:
+    loser = edge(delivered=7000, dropped={"overrun": 150, "window": 40, "view": 0}, in_flight=10)
+    head, line = ledger_lines([loser, edge("R-peaks", "heart_rate")])
+    assert head == "ledger: 14,200 samples delivered over 2 edges, 190 dropped, 10 in flight at the end"
+    assert line.startswith("  ECG → r_peaks: 190 of 7,200 dropped: 150 overwritten before they were read (overrun); ")
+    assert line.endswith("40 left the input window before a loop saw them (window)")
+
+
+def test_a_ledger_that_does_not_balance_says_so() -> None:
+    lines = ledger_lines([edge(delivered=7199)])
+    assert lines[1].startswith("  ECG → r_peaks does not balance: produced 7,200 is not 7,199")
+
+
+def test_no_edges() -> None:
+    assert ledger_lines([]) == ["ledger: this graph has no edges"]
+
+
+def test_every_reason_that_is_counted_has_words() -> None:
+    counted = {c.name.removeprefix("DROPPED_").lower() for c in EdgeColumn if c.name.startswith("DROPPED_")}
+    assert counted == set(REASONS)
+
+
+def test_losses_outside_are_told_by_source() -> None:
+    streams = {"EEG": external(gaps=2, lost=45, rejected=3), "ECG": external(), "Gaze": external(gaps=1)}
+    assert source_lines(streams) == [
+        "source EEG: 2 gaps on arrival, about 45 samples; 3 messages rejected",
+        "source Gaze: 1 gap on arrival",
+    ]
+
+
+# -- summary -----------------------------------------------------------------------------------------
+def test_the_summary_holds_everything() -> None:
+    nodes = {"r_peaks": node(exceptions=2, bad_outputs=1, error="line 3"), "every": node(frequency=None)}
+    lines = summary_lines(status(nodes=nodes, uptime=428.0), ExitCode.SCRIPT, Path("/runs/x"))
+    assert lines[0] == "heart-rate failed: a script ended it after 7:08 (exit code 4)"
+    assert row(lines, "r_peaks") == "r_peaks running 1,200 60.0 60.0 400 µs 900 µs 12.3 ms 0 0 3 0"
+    assert row(lines, "every").startswith("every running 1,200 max ")
+    assert "r_peaks: line 3" in lines
+    assert lines[-2].startswith("ledger: ")
+    assert lines[-1] == "logs and statistics: /runs/x"
+
+
+@pytest.mark.parametrize("code", ExitCode)
+def test_every_exit_code_has_an_ending(code: ExitCode) -> None:
+    assert summary_lines(status(), code, Path("x"))[0].startswith(f"heart-rate {ENDINGS[code]} after")
+
+
+def test_a_run_that_never_reported_has_a_summary() -> None:
+    lines = summary_lines(complete({"graph": "g", "nodes": {"a": {"state": "placing"}}}), 0, Path("x"))
+    assert row(lines, "a").startswith("a placing 0 – ")
+
+
+def test_complete_keeps_what_it_does_not_know() -> None:
+    full = complete({"nodes": {"a": {"state": "ready", "lateness_p99": 1.0}}, "failure": "x"})
+    assert full["nodes"]["a"] == {**NODE, "state": "ready", "lateness_p99": 1.0}
+    assert full["failure"] == "x"
+
+
+# -- live table --------------------------------------------------------------------------------------
+def test_the_table_shows_nodes_streams_and_log() -> None:
+    nodes = {"r_peaks": node(overruns=3, skipped=2, dropped=5), "heart_rate": node(state="paused")}
+    lines = draw(status(nodes=nodes), ["03:04:05.678 r_peaks: hello"])
+    assert lines[0].startswith("heart-rate  running  0:20  ring  run c0ffee12  Ctrl-C stops")
+    assert row(lines, "r_peaks") == "r_peaks running 60.0 60.0 400 µs 900 µs 3 2 0 5 6.2 ms"
+    assert row(lines, "heart_rate").startswith("heart_rate paused ")
+    assert row(lines, "ECG") == "ECG connected 360.1 7,200 0 0 0"
+    assert row(lines, "R-peaks") == "R-peaks – 1.20 25 – – –"
+    assert lines[-1] == "03:04:05.678 r_peaks: hello"
+
+
+def test_stale_and_restarts_are_shown() -> None:
+    lines = draw(status(nodes={"a": node(stale=True), "b": node(restarts=4)}), [])
+    assert row(lines, "a").startswith("a stale ")
+    assert row(lines, "b").endswith(" 4")
+    assert not any("restarts" in line for line in draw(status(), []))
+
+
+def test_nothing_is_cut_on_a_terminal_of_80_columns() -> None:
+    nodes = {"r_peaks": node(overruns=123, skipped=45, dropped=678, frequency=2048.0, rate=1999.4, loop_p99=0.0123)}
+    lines = draw(status(nodes=nodes, streams={"ECG": external(produced=123456)}), [], width=80)
+    assert row(lines, "node") == "node state asked got loop p99 over skip err drop age"
+    assert row(lines, "r_peaks") == "r_peaks running 2,048 1,999 400 µs 12.3 ms 123 45 0 678 6.2 ms"
+    assert row(lines, "ECG") == "ECG connected 360.1 123,456 0 0 0"
+
+
+def test_a_stopping_run_offers_no_stop() -> None:
+    assert "Ctrl-C" not in draw(status(state="stopping"), [])[0]
+
+
+@pytest.mark.parametrize("height", [10, 24, 50])
+@pytest.mark.parametrize("number", [1, 5, 80])
+def test_it_fits_the_terminal_and_shows_the_newest_lines(height: int, number: int) -> None:
+    nodes = {f"n{i}": node() for i in range(number)}
+    streams = {f"s{i}": external() for i in range(number)}
+    lines = draw(status(nodes=nodes, streams=streams), [f"log {i}" for i in range(500)], height=height)
+    shown = [line for line in lines if line.startswith("log ")]
+    assert shown[-1] == "log 499"
+    assert len(shown) >= 4
+    if height >= 24:
+        assert len(lines) <= height
+
+
+def test_where_not_all_fit_those_in_trouble_come_first_in_their_order() -> None:
+    nodes = {f"n{i}": node() for i in range(80)}
+    nodes["n7"] = node(state="failed", error="x")
+    nodes["n70"] = node(stale=True)
+    streams = {f"s{i}": external() for i in range(80)}
+    streams["s77"] = external(source_state="lost")
+    lines = draw(status(nodes=nodes, streams=streams), [], height=24)
+    assert [line.split()[0] for line in lines if line.startswith("n7")] == ["n7", "n70"]
+    assert row(lines, "s77").startswith("s77 lost ")
+    assert any("more nodes; --json shows all" in line for line in lines)
+    assert any("more streams; --json shows all" in line for line in lines)
+
+
+def test_names_are_not_markup() -> None:
+    lines = draw(status(nodes={"[red]a[/red]": node()}, streams={"[b]": external()}), ["[bold]x[/bold]"])
+    assert row(lines, "[red]a[/red]")
+    assert row(lines, "[b]")
+    assert lines[-1] == "[bold]x[/bold]"
+
+
+def test_a_status_without_reports_is_drawn() -> None:
+    lines = draw(complete({"graph": "g", "nodes": {"a": {"state": "placing"}}}), [])
+    assert row(lines, "a") == "a placing – – – – 0 0 0 0 –"
