@@ -123,7 +123,8 @@ class Run:
 
     def _wait_for_socket(self) -> None:
         while True:
-            self._raise_if_over()
+            if self._over():
+                return
             try:
                 self._connect()
             except (FileNotFoundError, ConnectionRefusedError):
@@ -144,11 +145,13 @@ class Run:
     def _wait_until_running(self, progress: Callable[[str], None]) -> None:
         said = ""
         while True:
-            self._raise_if_over()
+            if self._over():
+                return
             try:
                 status = self.status()
             except RunLost:
-                continue  # its outcome is about to be written; _raise_if_over() tells more
+                time.sleep(POLL)
+                continue  # its outcome is about to be written and tells more
             if status["state"] == "running":
                 return
             waiting = _what_is_waited_for(status)
@@ -157,15 +160,17 @@ class Run:
                 said = waiting
             time.sleep(POLL)
 
-    def _raise_if_over(self) -> None:
+    def _over(self) -> bool:
+        """Whether the run has ended already, having run; raises where it never did."""
         outcome = Outcome.read(self.folder)
         if outcome is not None:
             self._wait_session(10.0)
-            if outcome.exit_code is not ExitCode.OK:
+            if not outcome.ran and outcome.exit_code is not ExitCode.OK:
                 raise _as_error(outcome)
-            raise RunLost(f"the run ended before it ran; see {self.folder}")
-        elif self._session is not None and self._session.poll() is not None:
+            return True
+        if self._session is not None and self._session.poll() is not None:
             raise RunLost(f"the run's session process ended by itself; see {self.folder / 'session.log'}")
+        return False
 
     # -- while it runs -------------------------------------------------------------------------------
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:

@@ -255,7 +255,7 @@ class CoordinatorActor:
         except RayError as error:
             log.warning("the host agent did not close: %s", error)
         self._messages.close()
-        Outcome(exit_code, failure, self._status()).write(self._setup.folder)
+        Outcome(exit_code, failure, self._status(), self._running_since is not None).write(self._setup.folder)
         for actor in (*self._actors.values(), self._agent):
             ray.kill(actor, no_restart=True)
         self._ended.set()

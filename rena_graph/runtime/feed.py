@@ -51,6 +51,7 @@ class Feed:
         self._in_runs = setup.port.transport == "zmq"
         self._ints, self._floats = row.ints, row.floats
         self._lossless = definition.lossless
+        self._blocking = definition.policy == "block"
         self._fill = definition.gaps == "nan"
         self._last = math.nan
         self._first_viewed = 0
@@ -78,7 +79,7 @@ class Feed:
         else:
             assert self._buffer is not None
             origin = self._copy(self._buffer, limit)
-            if self._in_runs and limit is None:
+            if self._in_runs and limit is None and not self._blocking:
                 # Over ZMQ what is pending ends where samples were lost.
                 while (more := self._copy(self._buffer, None)) != math.inf:
                     origin = min(origin, more)
@@ -121,7 +122,9 @@ class Feed:
         if limit is not None and count > limit:
             count = limit
         if count > self._window:
-            self.reader.skip(count - self._window)
+            # Where the writer waits for us nothing is passed over: the rest is for the loops that follow.
+            if not self._blocking:
+                self.reader.skip(count - self._window)
             count = self._window
         return count
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -76,12 +76,14 @@ class Outcome:
     exit_code: ExitCode
     failure: str | None
     status: dict[str, Any] | None = None
+    ran: bool = False
+    """Whether it got as far as letting the first sample in."""
 
     def write(self, folder: Path) -> None:
         """Whole or not at all."""
         spare = folder / "outcome.json.new"
         spare.write_text(
-            json.dumps({"exit_code": int(self.exit_code), "failure": self.failure, "status": self.status}, indent=1)
+            json.dumps({**asdict(self), "exit_code": int(self.exit_code)}, indent=1)
         )
         spare.replace(folder / "outcome.json")
 
@@ -92,4 +94,4 @@ class Outcome:
             raw = json.loads((folder / "outcome.json").read_text())
         except FileNotFoundError:
             return None
-        return Outcome(ExitCode(raw["exit_code"]), raw["failure"], raw["status"])
+        return Outcome(**{**raw, "exit_code": ExitCode(raw["exit_code"])})
