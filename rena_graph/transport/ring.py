@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from rena_graph.errors import Fenced, UsageError
+from rena_graph.errors import Fenced, RenaGraphError, UsageError
 from rena_graph.transport import futex
 from rena_graph.transport.backpressure import Brake, wait_for_readers
 from rena_graph.transport.board import Board, EdgeColumn, Row, StreamColumn
@@ -40,6 +40,8 @@ _BYTES = int(StreamColumn.BYTES)
 _BOARD_CHUNKS = int(StreamColumn.CHUNKS)
 _LAST_TIMESTAMP = int(StreamColumn.LAST_TIMESTAMP)
 _NAN = float("nan")
+_NO_EPOCH = -1
+"""What no ring ever holds: a closed writer fails the check that every publish makes anyhow."""
 
 
 def nap_on_position(row: Row, position: int, seconds: float) -> None:
@@ -218,6 +220,7 @@ class RingWriter:
             self._words[Word.ENDED] = 1
             self._ints[StreamColumn.ENDED] = 1
             self._ring()
+        self._epoch = _NO_EPOCH
 
     def __enter__(self) -> RingWriter:
         return self
@@ -225,7 +228,9 @@ class RingWriter:
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
 
-    def _fenced(self) -> Fenced:
+    def _fenced(self) -> RenaGraphError:
+        if self._closed:
+            return UsageError(f"stream {self.spec.name!r}: the writer is closed, it publishes no more")
         return Fenced(
             f"stream {self.spec.name!r}: this writer's epoch {self._epoch - 1} is over, epoch "
             f"{self._words[_EPOCH] - 1} holds the stream"

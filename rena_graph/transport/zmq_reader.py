@@ -102,7 +102,7 @@ class ZmqReader(EdgeReader):
                 f"stream {self.spec.name!r}: cannot connect to {self._port.address}: {problem}"
             ) from problem
         thread = threading.Thread(
-            target=self._pump, args=(subscriber, far), name=f"zmq-reader-{self.spec.name}", daemon=True
+            target=self._pump, args=(subscriber, far), name=f"rena-zmq-{self.spec.name}", daemon=True
         )
         thread.start()
         return near, thread

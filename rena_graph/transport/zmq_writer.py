@@ -153,11 +153,16 @@ class ZmqWriter:
         self._socket.send_multipart(frames)
 
     def _check_epoch(self) -> None:
+        """Raise unless this writer still holds the stream and is open."""
         held = self._ints[StreamColumn.EPOCH]
         if held != self._epoch:
+            # Readers that are still connected here look for the new one then.
+            self._let_go()
             raise Fenced(
                 f"stream {self.spec.name!r}: this writer's epoch {self._epoch} is over, epoch {held} holds the stream"
             )
+        if self._closed:
+            raise UsageError(f"stream {self.spec.name!r}: the writer is closed, it publishes no more")
 
     def _greet(self) -> None:
         """Answer readers that came: they need to know from which sample on they get everything."""
@@ -182,15 +187,17 @@ class ZmqWriter:
 
     def close(self) -> None:
         """Tell readers that no more comes, and let go; what was sent still gets to them, for up to a second."""
-        if self._closed:
-            return
-        self._closed = True
-        if self._ints[StreamColumn.EPOCH] == self._epoch:
+        if not self._closed and self._ints[StreamColumn.EPOCH] == self._epoch:
             self._greet()
             self._socket.send_multipart(wire.end(self._epoch, self._sequence))
             self._ints[StreamColumn.ENDED] = 1
-        self._socket.close()
-        zmq_context.release()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._socket.close()
+            zmq_context.release()
 
     def __enter__(self) -> ZmqWriter:
         return self

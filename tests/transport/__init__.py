@@ -1,0 +1,1 @@
+"""Tests of what moves chunks between processes."""
