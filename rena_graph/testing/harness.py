@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from rena_graph.errors import OutputRefused, UsageError
+from rena_graph.errors import UsageError
 from rena_graph.graph.document import EveryTrigger, NodeDef
 from rena_graph.graph.load import load_graph
 from rena_graph.graph.model import Graph
-from rena_graph.runtime.feed import EveryGate
-from rena_graph.runtime.script_loader import instantiate, load_script
-from rena_graph.runtime.setup import NodeSetup
-from rena_graph.script import LoopInfo, RenaScript, ScriptContext, conventions
-from rena_graph.streams.inputs import Inputs
-from rena_graph.streams.outputs import OutputPort, Outputs
-from rena_graph.streams.params import Params
+from rena_graph.runtime.script_loader import load_script
+from rena_graph.script import RenaScript
 from rena_graph.streams.spec import StreamSpec
-from rena_graph.testing.alone import definition_of, format_of, setup_of
+from rena_graph.testing.alone import format_of, graph_of, setup_of
 from rena_graph.testing.clock import FakeClock
 from rena_graph.testing.inlet import Inlet
-from rena_graph.testing.outlets import SentOutputs
+from rena_graph.testing.lone_node import LoneNode
+from rena_graph.testing.original_names import lend_names
 
 __all__ = ["ScriptHarness"]
 
@@ -77,9 +73,9 @@ class ScriptHarness:
     Raises
     ------
     UsageError
-        The node is not well defined, or an input has no stream.
-    StreamFormatError
-        A stream is not what its input expects.
+        An input has no stream.
+    GraphInvalid
+        A graph with this node, and these streams into it, has errors.
     ScriptLoadError
         The script's file cannot be loaded.
     """
@@ -96,12 +92,19 @@ class ScriptHarness:
         allow_loss: bool = False,
     ) -> None:
         path = Path(inspect.getfile(script) if isinstance(script, type) else script).resolve()
-        self.node = definition_of(path, node)
         self.clock = clock or FakeClock()
         self._allow_loss = allow_loss
-        setup = setup_of(self.node, streams or {}, name, Path(folder or path.parent).resolve())
+        graph = graph_of(node or {}, streams or {}, name, path, Path(folder or path.parent))
+        self.node = graph.nodes[name]
+        setup = setup_of(graph, name, streams or {})
+        self._return_names = lend_names(self)
         loaded = script if isinstance(script, type) else load_script(path, name)
-        self._make(setup, loaded)
+        self._parts = LoneNode(setup, self.node, loaded, self.clock)
+        self.script = self._parts.script
+        self.outputs = self._parts.sent
+        self.params = self._parts.params
+        self.loops = 0
+        self._state: Literal["made", "running", "over"] = "made"
 
     @classmethod
     def from_graph(
@@ -144,44 +147,6 @@ class ScriptHarness:
         path = graph.script_path(node)
         return cls(path, graph.nodes[node], given, name=node, folder=graph.folder, clock=clock, allow_loss=allow_loss)
 
-    def _make(self, setup: NodeSetup, script_class: type[RenaScript]) -> None:
-        node = self.node
-        rules = conventions(script_class, node.layout, node.legacy_float64)
-        self._inlets = {i.definition.name: Inlet(i, node.buffer_duration, rules, self.clock) for i in setup.inputs}
-        self._gate = self._gate_of(node)
-        self._inputs = Inputs([inlet.feed_in.port for inlet in self._inlets.values()])
-        ports = [OutputPort(output.name, output.port.spec) for output in setup.outputs]
-        self._outputs = Outputs(ports, channels_first_rule=rules.output_rule, node=setup.name)
-        self.outputs = SentOutputs({port.name: port.spec for port in ports})
-        self.params = Params(node.params, folder=setup.folder)
-        self._loop_info = LoopInfo()
-        context = ScriptContext(
-            inputs=self._inputs,
-            outputs=self._outputs,
-            params=self.params,
-            clock=self.clock.now,
-            node=setup.name,
-            run_frequency=node.frequency,
-            buffer_duration=node.buffer_duration,
-            streams={i.spec.name: i.spec for i in setup.inputs},
-            simulate_input=node.simulate_input,
-            loop=self._loop_info,
-        )
-        self.script = instantiate(script_class, context)
-        self.loops = 0
-        self._state = "made"
-
-    def _gate_of(self, node: NodeDef) -> EveryGate | None:
-        if not isinstance(node.trigger, EveryTrigger):
-            return None
-        immediate = [i.feed_in for i in self._inlets.values() if not i.feed_in.setup.definition.delayed]
-        block = [feed for feed in immediate if feed.setup.definition.stream == node.trigger.stream]
-        if not block:
-            raise UsageError(f"the trigger counts samples of {node.trigger.stream!r}, which is no input of the node")
-        others = [feed for feed in immediate if feed is not block[0]]
-        # A wait is over at once: what a test wants the loop to see, it has fed.
-        return EveryGate(block[0], others, node.trigger.every, 0.0)
-
     # -- a script's life ------------------------------------------------------------------------------
     def init(self) -> None:
         """Call the script's ``init()``, once. What it puts into outputs is sent before the first loop.
@@ -194,7 +159,7 @@ class ScriptHarness:
         if self._state != "made":
             raise UsageError("init() is called once, at the beginning")
         self._state = "running"
-        self._call(self.script.init)
+        self._parts.call(self.script.init)
 
     def feed(self, name: str, data: object, timestamps: object = None) -> None:
         """Let samples arrive; the next loop sees them.
@@ -257,7 +222,7 @@ class ScriptHarness:
         before = self.loops
         for first in range(0, len(values), step):
             self.feed(name, values[first : first + step], None if stamps is None else stamps[first : first + step])
-            if self._gate is None:
+            if self._parts.gate is None:
                 self.loop()
             else:
                 self.drain()
@@ -269,11 +234,11 @@ class ScriptHarness:
         With a sample-counted trigger: until no whole block is left.
         """
         before = self.loops
-        if self._gate is None:
-            if any(inlet.pending for inlet in self._inlets.values()):
+        if self._parts.gate is None:
+            if any(inlet.pending for inlet in self._parts.inlets.values()):
                 self.loop()
         else:
-            while self._gate.ready(self.clock.now()):
+            while self._parts.gate.ready(self.clock.now()):
                 self.loop()
         return self.loops - before
 
@@ -290,13 +255,16 @@ class ScriptHarness:
     @property
     def dropped(self) -> dict[str, int]:
         """By input: samples that were fed and that no loop saw, for whatever reason."""
-        return {name: inlet.dropped for name, inlet in self._inlets.items()}
+        return {name: inlet.dropped for name, inlet in self._parts.inlets.items()}
 
     def cleanup(self) -> None:
         """Call the script's ``cleanup()``; what it puts into outputs is sent. Does nothing the second time."""
-        if self._state == "running":
-            self._state = "over"
-            self._call(self.script.cleanup)
+        was, self._state = self._state, "over"
+        try:
+            if was == "running":
+                self._parts.call(self.script.cleanup)
+        finally:
+            self._return_names()
 
     def __enter__(self) -> ScriptHarness:
         self.init()
@@ -309,40 +277,14 @@ class ScriptHarness:
     def _one_loop(self) -> None:
         frequency = self.node.frequency
         self.clock.advance(0.0 if math.isinf(frequency) else 1 / frequency)
-        self._take()
-        for inlet in self._inlets.values():
+        self._parts.take()
+        for inlet in self._parts.inlets.values():
             if inlet.lost and not self._allow_loss:
                 raise UsageError(inlet.why_lost())
             if (newest := inlet.feed_in.newest_timestamp) == newest:
                 self.clock.advance_to(newest)
-        self._inputs.begin_loop()
-        self._loop_info.begin(self.clock.now())
         self.loops += 1
-        self._call(self.script.loop)
-
-    def _take(self) -> None:
-        feeds = [inlet.feed_in for inlet in self._inlets.values()]
-        if self._gate is None:
-            for feed in feeds:
-                feed.take()
-            return
-        if not self._gate.ready(self.clock.now()):
-            raise UsageError("a loop of this node needs a whole block of samples, and there is none; feed more first")
-        self._gate.take()
-        for feed in feeds:
-            if feed.setup.definition.delayed:
-                feed.take()
-
-    def _call(self, method: Callable[[], None]) -> None:
-        """Call the script, and send what it leaves in its outputs, whether or not it raises."""
-        refusals: list[OutputRefused] = []
-        try:
-            method()
-        finally:
-            for index, data, stamps in self._outputs.collect(self.clock.now(), refusals.append):
-                self.outputs.add(self._outputs.ports[index].name, data, stamps)
-        if refusals:
-            raise refusals[0]
+        self._parts.loop()
 
     def _samples_a_loop(self, name: str) -> int:
         if isinstance(self.node.trigger, EveryTrigger):
@@ -350,10 +292,10 @@ class ScriptHarness:
         return max(1, round(self._inlet(name).spec.rate / self.node.frequency))
 
     def _inlet(self, name: str) -> Inlet:
-        inlet = self._inlets.get(name)
+        inlet = self._parts.inlets.get(name)
         if inlet is None:
-            near = get_close_matches(name, self._inlets, 1)
-            known = ", ".join(map(repr, self._inlets)) or "none"
+            near = get_close_matches(name, self._parts.inlets, 1)
+            known = ", ".join(map(repr, self._parts.inlets)) or "none"
             hint = f"did you mean {near[0]!r}?" if near else f"the inputs are: {known}"
             raise UsageError(f"the script has no input {name!r}; {hint}")
         return inlet

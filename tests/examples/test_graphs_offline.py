@@ -84,3 +84,14 @@ def test_five_relays_pass_on_everything_once_and_in_order(file: str, rate: int) 
             data, stamps = node.outputs["out"]
     np.testing.assert_array_equal(data[:, 0], np.arange(count))
     np.testing.assert_array_equal(stamps, 10 + np.arange(count) / rate)
+
+
+def test_the_harness_example_of_the_page_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (GRAPHS.parent / "docs/examples.md").read_text(encoding="utf-8")
+    (code,) = (block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "def test_" in block)
+    names: dict[str, object] = {}
+    exec(code, names)
+    monkeypatch.chdir(GRAPHS.parent)
+    (test,) = (value for name, value in names.items() if name.startswith("test_"))
+    assert callable(test)
+    test()
