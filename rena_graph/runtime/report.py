@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rena_graph.bridges.base import SourceState
-from rena_graph.runtime.lifecycle import NodeState
+from rena_graph.runtime.lifecycle import ENDED, NodeState
 from rena_graph.runtime.plan import Plan
 from rena_graph.transport.board import Board, EdgeColumn, NodeColumn, Row, StreamColumn
 from rena_graph.transport.histogram import quantile
@@ -62,7 +62,7 @@ class BoardReader:
         times = row.histogram(0)
         return {
             "frequency": frequency if 0 < frequency < float("inf") else None,
-            "rate": self._loops[name].rate(now_ns, loops, window),
+            "rate": self._rate(name, row, now_ns, window),
             "loops": loops,
             "loop_mean": c[NodeColumn.LOOP_NS] / loops / 1e9 if loops else None,
             "loop_p99": _known(quantile(times, 0.99)),
@@ -78,6 +78,15 @@ class BoardReader:
             "age": age if age else None,
             "pid": c[NodeColumn.PID] or None,
         }
+
+    def _rate(self, name: str, row: Row, now_ns: int, window: float) -> float:
+        """Loops a second: lately while it runs, over its whole life once it has ended."""
+        c = row.ints
+        loops = c[NodeColumn.LOOPS]
+        if c[NodeColumn.STATE] in ENDED:
+            life = c[NodeColumn.LAST_LOOP_NS] - c[NodeColumn.FIRST_LOOP_NS]
+            return (loops - 1) * 1e9 / life if loops > 1 and life else 0.0
+        return self._loops[name].rate(now_ns, loops, window)
 
     def _stream(self, name: str, row: Row, now_ns: int) -> dict[str, Any]:
         c = row.ints

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import itertools
+import logging
 import os
 import re
 import sys
@@ -13,10 +14,13 @@ from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 
+from rena_graph.compat.rpc import rpc_methods
 from rena_graph.errors import ScriptLoadError
 from rena_graph.script import RenaScript, ScriptContext
 
 __all__ = ["format_user_error", "instantiate", "load_script"]
+
+logger = logging.getLogger(__name__)
 
 _PACKAGE = str(Path(__file__).resolve().parent.parent) + os.sep
 _serial = itertools.count(1)
@@ -26,7 +30,7 @@ def load_script(path: str | os.PathLike[str], node_name: str) -> type[RenaScript
     """Import a script file and return the one ``RenaScript`` class that it defines.
 
     The file becomes a module of its own at each call; its folder stays on ``sys.path``, so that it can import what lies
-    beside it.
+    beside it. A class that another class of the file is derived from is only a base, and does not count.
 
     Parameters
     ----------
@@ -71,6 +75,11 @@ def instantiate(script: type[RenaScript], context: ScriptContext) -> RenaScript:
         raise ScriptLoadError(f"{where}: __init__ failed\n{format_user_error(error, file)}") from error
     if getattr(made, "_context", None) is not context:
         raise ScriptLoadError(f"{where}: its __init__ does not call super().__init__(*args, **kwargs)")
+    marked = rpc_methods(script)
+    if marked:
+        logger.warning(
+            "%s has methods to be called from outside, which is not possible yet: %s", where, ", ".join(marked)
+        )
     return made
 
 
@@ -146,13 +155,21 @@ def _why_not(error: BaseException, file: Path, node_name: str) -> str:
     return f"{where}\n{format_user_error(error, file)}{hint}"
 
 
+def _line(script: type) -> str:
+    try:
+        return f" (line {inspect.getsourcelines(script)[1]})"
+    except (OSError, TypeError):
+        return ""  # not written as a class statement
+
+
 def _only_script_class(module: ModuleType, file: Path, node_name: str) -> type[RenaScript]:
     classes = {obj for obj in vars(module).values() if inspect.isclass(obj)}
     scripts = sorted((c for c in classes if issubclass(c, RenaScript)), key=lambda c: c.__name__)
     defined = [c for c in scripts if c.__module__ == module.__name__]
+    defined = [c for c in defined if not any(issubclass(other, c) and other is not c for other in defined)]
     where = f"node {node_name!r}: {file}"
     if len(defined) > 1:
-        listed = ", ".join(f"{c.__name__} (line {inspect.getsourcelines(c)[1]})" for c in defined)
+        listed = ", ".join(f"{c.__name__}{_line(c)}" for c in defined)
         raise ScriptLoadError(f"{where} defines {len(defined)} subclasses of RenaScript, and must define one: {listed}")
     if not defined:
         others = sorted(c.__name__ for c in classes if c.__module__ == module.__name__)

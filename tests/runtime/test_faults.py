@@ -1,0 +1,150 @@
+"""Scripts that fail and processes that die, in real runs."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rena_graph.errors import ExitCode, NodeFailed
+from tests.runtime.live import balanced, collect, counter, document, finish, kept, relay, running, told, wait_until
+
+pytestmark = pytest.mark.ray
+
+
+def faulty(where: str, at: int = 20, **more: Any) -> dict[str, Any]:
+    return relay("C", "X", 100, script="faulty.py", params={"where": where, "at": at}, **more)
+
+
+def line(tmp_path: Path, where: str, at: int = 20, samples: int = 300, **more: Any) -> dict[str, Any]:
+    """A counter into a faulty relay into one that keeps everything."""
+    nodes = {"bad": faulty(where, at, **more), "last": collect(tmp_path / "a.npz", "X")}
+    return document({"C": counter(100, samples=samples)}, nodes)
+
+
+def test_an_error_in_init_ends_the_start_with_the_users_frames_only(ray_address: str, tmp_path: Path) -> None:
+    with pytest.raises(NodeFailed) as caught, running(line(tmp_path, "init"), ray_address):
+        pass
+    assert caught.value.exit_code is ExitCode.SCRIPT
+    text = str(caught.value)
+    assert "init is broken" in text
+    assert "faulty.py" in text
+    assert "node_process" not in text
+
+
+def test_an_error_in_loop_is_reported_and_the_loop_goes_on(ray_address: str, tmp_path: Path) -> None:
+    with running(line(tmp_path, "loop"), ray_address) as run:
+        status = finish(run)
+        said = told(run)
+    balanced(status)
+    assert status["nodes"]["bad"]["exceptions"] == 1
+    assert "loop is broken" in said
+    assert "in (" in said, "the shapes of the inputs are told"
+    # What was set before the error is still sent.
+    assert np.array_equal(kept(tmp_path / "a.npz")["X"][:, 0], np.arange(300))
+
+
+def test_on_error_stop_ends_the_run_with_4_and_cleans_up(ray_address: str, tmp_path: Path) -> None:
+    with running(line(tmp_path, "loop", on_error="stop"), ray_address) as run:
+        finish(run, ExitCode.SCRIPT)
+        said = told(run)
+    assert "cleaned up after 20 loops" in said
+    assert len(kept(tmp_path / "a.npz")["X"]) >= 20
+
+
+@pytest.mark.parametrize("where", ["loop", "kill", "_exit", "exit", "segfault", "memory"])
+def test_a_node_that_dies_comes_back_without_a_hole(where: str, ray_address: str, tmp_path: Path) -> None:
+    more = {"on_error": "restart"} if where in ("loop", "memory") else {}
+    # Both lives of the node fail at their 150th loop, of which the second has fewer left.
+    doc = line(tmp_path, where, 150, 280, **more)
+    with running(doc, ray_address) as run:
+        status = finish(run)
+        said = told(run)
+    balanced(status)
+    bad = status["nodes"]["bad"]
+    assert (bad["restarts"], bad["state"]) == (1, "stopped")
+    assert "restarting" in said
+    if where == "segfault":
+        assert "Segmentation fault" in said
+    data = kept(tmp_path / "a.npz")["X"][:, 0]
+    # The ring keeps what came while the node was away: nothing is lost; the interrupted loop may run again.
+    assert np.array_equal(np.unique(data), np.arange(280))
+    assert status["nodes"]["last"]["restarts"] == 0
+
+
+def test_beyond_its_budget_a_node_ends_the_run_with_4(ray_address: str, tmp_path: Path) -> None:
+    doc = line(tmp_path, "kill", 5, 100_000, restart={"policy": "on_failure", "max": 2, "window": 60})
+    with running(doc, ray_address) as run:
+        status = finish(run, ExitCode.SCRIPT)
+    assert status["nodes"]["bad"]["restarts"] == 2
+    assert status["nodes"]["last"]["state"] == "stopped"
+    assert (tmp_path / "a.npz").exists(), "the others were still cleaned up"
+
+
+def test_policy_never_does_not_restart(ray_address: str, tmp_path: Path) -> None:
+    with running(line(tmp_path, "kill", restart={"policy": "never"}), ray_address) as run:
+        status = finish(run, ExitCode.SCRIPT)
+        assert "'bad'" in (run.failure or "")
+    assert status["nodes"]["bad"]["restarts"] == 0
+
+
+def test_a_hung_node_is_seen_killed_and_restarted(ray_address: str, tmp_path: Path) -> None:
+    doc = line(tmp_path, "hang", 150, 280, hang_timeout=1.5)
+    with running(doc, ray_address) as run:
+        wait_until(lambda: run.status()["nodes"]["bad"]["stale"], what="stale")
+        status = finish(run)
+    balanced(status)
+    assert status["nodes"]["bad"]["restarts"] == 1
+
+
+def test_a_stopped_process_is_stale_and_its_neighbours_are_not(ray_address: str, tmp_path: Path) -> None:
+    doc = line(tmp_path, "nowhere", samples=100_000, stop_timeout=0.5)
+    with running(doc, ray_address) as run:
+        pid = wait_until(lambda: run.status()["nodes"]["bad"].get("pid"))
+        os.kill(pid, signal.SIGSTOP)
+        wait_until(lambda: run.status()["nodes"]["bad"]["stale"], 5.0, "stale")
+        assert not run.status()["nodes"]["last"]["stale"]
+        os.kill(pid, signal.SIGCONT)
+        wait_until(lambda: not run.status()["nodes"]["bad"]["stale"], 5.0, "no longer stale")
+        os.kill(pid, signal.SIGSTOP)
+        run.stop()
+        finish(run)
+
+
+def test_an_error_in_cleanup_is_reported_and_the_others_still_clean_up(ray_address: str, tmp_path: Path) -> None:
+    with running(line(tmp_path, "cleanup", samples=50), ray_address) as run:
+        status = finish(run)
+        said = told(run)
+    assert "cleanup failed" in said
+    assert status["nodes"]["bad"]["state"] == "stopped"
+    assert len(kept(tmp_path / "a.npz")["X"]) == 50
+
+
+@pytest.mark.parametrize(("where", "words"), [("bad_output", ["'out'", "(5,)"]), ("unknown_output", ["nothing"])])
+def test_a_bad_output_is_refused_and_counted(
+    where: str, words: list[str], ray_address: str, tmp_path: Path
+) -> None:
+    with running(line(tmp_path, where), ray_address) as run:
+        status = finish(run)
+        said = told(run)
+    balanced(status)
+    assert status["nodes"]["bad"]["bad_outputs"] == 1
+    assert all(word in said for word in words), said
+
+
+def test_kill_ends_everything_with_130(ray_address: str, tmp_path: Path) -> None:
+    with running(line(tmp_path, "nowhere", samples=100_000), ray_address) as run:
+        run.kill()
+        assert run.wait(20) is ExitCode.KILLED
+
+
+def test_what_nobody_has_is_refused_at_once(ray_address: str, tmp_path: Path) -> None:
+    from rena_graph.errors import EnvironmentRefused
+
+    doc = line(tmp_path, "nowhere", placement={"num_gpus": 512})
+    with pytest.raises(EnvironmentRefused, match="512 GPU"), running(doc, ray_address):
+        pass
