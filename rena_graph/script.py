@@ -64,7 +64,7 @@ class ScriptContext:
     buffer_duration : float
         Seconds that the input buffers hold.
     streams : mapping of str to StreamSpec
-        The streams of inputs, by the script's names for them; where left out, taken from the input buffers.
+        The streams of inputs, by the script's names for them; where left out, taken from the inputs.
     simulate_input : bool
         Whether the inputs are made up.
     loop : LoopInfo
@@ -84,7 +84,7 @@ class ScriptContext:
 
     def __post_init__(self) -> None:
         if not self.streams:
-            self.streams = {port.name: port.buffer.spec for port in self.inputs.ports}
+            self.streams = {port.name: port.spec for port in self.inputs.ports}
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Collection, Iterator, KeysView, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from rena_graph.streams.buffer import InputBuffer
 from rena_graph.streams.ranges import index_range, time_range
 from rena_graph.streams.shown import ShownWindow
+from rena_graph.streams.spec import StreamSpec
 
 __all__ = ["InputPort", "Inputs", "Layout"]
 
@@ -43,6 +45,15 @@ class InputPort:
         self._pair: Pair | None = None
         self._data, self._stamps = self._arranged(buffer.data), buffer.timestamps
         self._new: tuple[NDArray[Any], NDArray[Any]] | int = 0
+
+    @property
+    def spec(self) -> StreamSpec:
+        """The stream as the script sees it: its name for it, and the channels that it picks."""
+        spec, pick = self.buffer.spec, getattr(self.buffer, "pick", None)
+        names = spec.channel_names
+        if pick is not None and names:
+            names = tuple(names[i] for i in pick)
+        return replace(spec, name=self.name, channels=self.buffer.channels, channel_names=names)
 
     @property
     def full_shape(self) -> tuple[int, int]:
