@@ -14,6 +14,7 @@ __all__ = [
     "LSL_DTYPES",
     "MAX_BUFFER_DURATION",
     "MAX_CHANNELS",
+    "MAX_EDGES",
     "MAX_ENTRIES",
     "MAX_NODES",
     "MAX_RATE",
@@ -55,6 +56,8 @@ MAX_NODES = 10_000
 """Nodes of one graph, and external streams of one graph."""
 MAX_ENTRIES = 1_000
 """Inputs, outputs or parameters of one node."""
+MAX_EDGES = 50_000
+"""Inputs of all nodes of one graph together."""
 
 TAG = "\ue000"
 """First character of union tags: pydantic puts the tags into error locations, from where they are taken out again."""

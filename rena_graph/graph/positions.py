@@ -13,6 +13,8 @@ from rena_graph.graph.problems import JsonPath
 __all__ = ["Lines", "Place", "locate"]
 
 _SPACE = re.compile(r"[ \t\n\r]*")
+_SPACES = frozenset(" \t\n\r")
+_SPACES = frozenset(" \t\n\r")
 _Trie = dict[str | int, Any]
 
 
@@ -40,15 +42,18 @@ class Lines:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._line, self._offset = 1, 0
+        self._line, self._start, self._offset = 1, 0, 0
 
     def place(self, offset: int) -> tuple[int, int]:
         """Line and column of the character at `offset`, from 1; columns count characters."""
         if offset < self._offset:
-            self._line, self._offset = 1, 0
-        self._line += self._text.count("\n", self._offset, offset)
+            self._line, self._start, self._offset = 1, 0, 0
+        breaks = self._text.count("\n", self._offset, offset)
+        if breaks:
+            self._line += breaks
+            self._start = self._text.rfind("\n", self._offset, offset) + 1
         self._offset = offset
-        return self._line, offset - (self._text.rfind("\n", 0, offset) + 1) + 1
+        return self._line, offset - self._start + 1
 
 
 def locate(text: str, paths: Iterable[JsonPath]) -> dict[JsonPath, Place]:
@@ -67,37 +72,46 @@ def locate(text: str, paths: Iterable[JsonPath]) -> dict[JsonPath, Place]:
             node = node.setdefault(part, {})
     search = _Search(text)
     search.value(_skip_space(text, 0), (), trie, None)
-    return {path: search.nearest(path) for path in wanted}
+    return search.places(wanted)
 
 
 def _skip_space(text: str, offset: int) -> int:
+    if text[offset : offset + 1] not in _SPACES:
+        return offset
     match = _SPACE.match(text, offset)
     return match.end() if match else offset
 
 
 class _Search:
+    """One walk through a text; notes offsets, of which only the wanted ones become lines and columns."""
+
     def __init__(self, text: str) -> None:
         self._text = text
-        self._lines = Lines(text)
         # Strings may hold control characters here: this text was accepted already.
         self._decode = json.JSONDecoder(strict=False, parse_int=_nothing, parse_float=_nothing).raw_decode
-        self._found: dict[JsonPath, Place] = {}
+        self._found: dict[JsonPath, tuple[int, int | None, int | None]] = {}
 
-    def nearest(self, path: JsonPath) -> Place:
-        for length in range(len(path), 0, -1):
-            if (place := self._found.get(path[:length])) is not None:
-                return place
-        return self._found[()]
+    def places(self, wanted: Iterable[JsonPath]) -> dict[JsonPath, Place]:
+        """What was found, or the nearest parent's place."""
+        lines = Lines(self._text)
+        offsets = {path: self._nearest(path) for path in wanted}
+        places = {}
+        for path, (value, key, earlier) in sorted(offsets.items(), key=lambda item: item[1][0]):
+            key_place = None if key is None else lines.place(key)
+            earlier_place = None if earlier is None else Lines(self._text).place(earlier)
+            places[path] = Place(lines.place(value), key_place, earlier_place)
+        return places
+
+    def _nearest(self, path: JsonPath) -> tuple[int, int | None, int | None]:
+        while path not in self._found:
+            path = path[:-1]
+        return self._found[path]
 
     def value(self, offset: int, path: JsonPath, trie: _Trie, key: int | None) -> int:
         """Note the value at `offset` and what is wanted inside it; the offset behind it."""
         before = self._found.get(path)
-        key_place = None if key is None else self._lines.place(key)
-        self._found[path] = Place(
-            self._lines.place(offset),
-            key_place,
-            None if before is None else (before.earlier or before.key),
-        )
+        earlier = None if before is None else before[1] if before[2] is None else before[2]
+        self._found[path] = (offset, key, earlier)
         opening = self._text[offset]
         if trie and opening == "{":
             return self._object(offset + 1, path, trie)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from rena_graph.graph.document import GraphDocument, NodeDef, StreamDef
-from rena_graph.graph.fields import MAX_ENTRIES, MAX_NODES, Name, NodeName
+from rena_graph.graph.fields import MAX_EDGES, MAX_ENTRIES, MAX_NODES, Name, NodeName
 from rena_graph.graph.findings import Findings
 from rena_graph.graph.problems import JsonPath
 from rena_graph.graph.translate import report
@@ -81,9 +81,20 @@ def read_draft(value: object, findings: Findings) -> Draft:
     draft.head = _checked(GraphDocument, head, (), findings)
     for name, raw in _section(value, "streams", draft, findings).items():
         _read_stream(name, raw, draft, findings)
-    for name, raw in _section(value, "nodes", draft, findings).items():
+    nodes = _section(value, "nodes", draft, findings)
+    edges = sum(len(raw["inputs"]) for raw in nodes.values() if isinstance(raw, dict) and _is_list(raw.get("inputs")))
+    if edges > MAX_EDGES:
+        found = plural(edges, "input")
+        findings.add("G109", ("nodes",), "too many inputs", found=found, allowed=f"{MAX_EDGES:,} at most")
+        draft.complete = False
+        return draft
+    for name, raw in nodes.items():
         _read_node(name, raw, draft, findings)
     return draft
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list)
 
 
 def _section(value: Mapping[str, Any], key: str, draft: Draft, findings: Findings) -> Mapping[str, Any]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 __all__ = ["Nearest", "did_you_mean", "hertz", "join", "plural", "quote", "show"]
 
@@ -43,11 +44,12 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def join(items: Iterable[str], last: str = "or", limit: int = 12) -> str:
-    """``a, b or c``; of many only the first `limit`."""
-    words = list(items)
-    if len(words) > limit:
-        return ", ".join(words[:limit]) + f" … ({len(words) - limit:,} more)"
+def join(items: Iterable[str], last: str = "or", limit: int = 12, *, quoted: bool = False) -> str:
+    """``a, b or c``; of many only the first `limit`, so that a message about thousands of names costs little."""
+    names = items if isinstance(items, Collection) else list(items)
+    words = [quote(name) if quoted else name for name in itertools.islice(names, limit)]
+    if len(names) > limit:
+        return ", ".join(words) + f" … ({len(names) - limit:,} more)"
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}" if words else "nothing"
 
 
@@ -73,7 +75,7 @@ class Nearest:
         document with thousands of wrong names is still answered at once.
     """
 
-    def __init__(self, budget: int = 100_000) -> None:
+    def __init__(self, budget: int = 50_000) -> None:
         self._budget = budget
 
     def __call__(self, name: str, candidates: Iterable[str]) -> str | None:

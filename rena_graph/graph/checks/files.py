@@ -21,10 +21,11 @@ RECORDINGS = (".xdf", ".xdfz", ".npz")
 def check(graph: Graph, draft: Draft, findings: Findings) -> None:
     """G501 to G512 and G551."""
     outlines: dict[Path, ScriptOutline | SyntaxError | str] = {}
+    files = {script: find_file(graph.folder, graph.allow_code, script) for script in _scripts(graph)}
     for name, node in graph.nodes.items():
         if draft.sound(name, "script"):
             path: JsonPath = ("nodes", name, "script")
-            found = find_file(graph.folder, graph.allow_code, node.script)
+            found = files[node.script]
             if _usable(found, node.script, f"the script of {name}", path, ("G501", "G502"), findings):
                 _script(name, node.script, found.path, path, graph, outlines, findings)
     for name, stream in draft.streams.items():
@@ -36,6 +37,10 @@ def check(graph: Graph, draft: Draft, findings: Findings) -> None:
                 _recording(recording.path, found.path, path, findings)
 
 
+def _scripts(graph: Graph) -> set[str]:
+    return {node.script for node in graph.nodes.values()}
+
+
 def _usable(
     found: FoundFile, written: str, what: str, path: JsonPath, codes: tuple[str, str], findings: Findings
 ) -> bool:
@@ -45,10 +50,9 @@ def _usable(
         hint = f"move it there, or allow its folder: --allow-code {found.path.parent}"
         findings.add("G503", path, message, found=quote(written), allowed="a file in the graph's folder", hint=hint)
     elif found.state == "missing":
-        near = did_you_mean(_nearest_file(found.path, written, findings))
+        near = None if findings.full else did_you_mean(_nearest_file(found.path, written, findings))
         hint = near or "paths are relative to the graph file"
-        findings.add("G501" if codes[0] == "G501" else codes[0], path, f"{what} is not there: {found.detail}",
-                     found=quote(written), hint=hint)  # fmt: skip
+        findings.add(codes[0], path, f"{what} is not there: {found.detail}", found=quote(written), hint=hint)
     elif found.state != "file":
         findings.add(codes[1], path, f"{what} cannot be read: {found.detail}", found=quote(written), allowed="a file")
     return found.state == "file"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 from rena_graph.graph.document import InputDef, NodeDef
 from rena_graph.graph.fields import DTYPE_BYTES
@@ -110,7 +111,7 @@ def _pick(name: str, input_: InputDef, stream: Stream, path: JsonPath, findings:
         return
     picks = (*path, "pick")
     names = stream.channel_names
-    twice = next((p for i, p in enumerate(input_.pick) if p in input_.pick[:i]), None)
+    twice = next((label for label, count in Counter(input_.pick).items() if count > 1), None)
     if twice is not None:
         findings.add("G303", picks, f"{name} picks {quote(twice)} twice", found=quote(twice), hint="pick it once")
     if not names:
@@ -118,20 +119,18 @@ def _pick(name: str, input_: InputDef, stream: Stream, path: JsonPath, findings:
         if not outside:  # which may tell its channel names when it is found
             hint = f"give it channel_names at {json_path(_declared(stream))}"
             message = f"{name} picks channels by name of {quote(stream.name)}, which has no channel names"
-            findings.add("G305", picks, message, found=join(map(quote, input_.pick), "and"), hint=hint)
+            findings.add("G305", picks, message, found=join(input_.pick, "and", quoted=True), hint=hint)
         return
-    known = set(names)
+    known = Counter(names)
     for index, label in enumerate(input_.pick):
         if label not in known:
             findings.add(
                 "G304", (*picks, index), f"{name} picks {quote(label)}, which {quote(stream.name)} does not have",
-                found=quote(label), allowed=join(map(quote, names)),
+                found=quote(label), allowed=join(names, quoted=True),
                 hint=did_you_mean(findings.nearest(label, names[:1000])),
             )  # fmt: skip
-        elif names.count(label) > 1:
-            message = (
-                f"{name} picks {quote(label)}, and {names.count(label)} channels of {quote(stream.name)} are called so"
-            )
+        elif known[label] > 1:
+            message = f"{name} picks {quote(label)}, and {known[label]} channels of {quote(stream.name)} are called so"
             findings.add("G303", (*picks, index), message, found=quote(label), hint="give the channels different names")
 
 

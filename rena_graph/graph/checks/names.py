@@ -37,14 +37,16 @@ def _unknown_inputs(name: str, node: NodeDef, graph: Graph, draft: Draft, findin
         stream = quote(input_.stream)
         path = draft.input_path(name, index, "stream")
         if input_.stream in graph.nodes:
-            outputs = [quote(output) for output in graph.nodes[input_.stream].outputs]
-            hint = f"{stream} is a node; " + (f"it makes {join(outputs, 'and')}" if outputs else "it has no outputs")
+            outputs = graph.nodes[input_.stream].outputs
+            hint = f"{stream} is a node; " + (
+                f"it makes {join(outputs, 'and', quoted=True)}" if outputs else "it has no outputs"
+            )
         else:
             hint = (
                 did_you_mean(findings.nearest(input_.stream, known))
                 or f"add {stream} to streams or to a node's outputs"
             )
-        allowed = join([quote(k) for k in known]) if known else "nothing: the graph has no streams"
+        allowed = join(known, quoted=True) if known else "nothing: the graph has no streams"
         findings.add(
             "G201", path, f"{name} takes {stream}, which nothing makes", found=stream, allowed=allowed, hint=hint
         )

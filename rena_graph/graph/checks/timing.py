@@ -55,7 +55,7 @@ def _can_trigger(name: str, node: NodeDef, stream: str, path: JsonPath, findings
         hint = f"write the stream's name in the graph: {quote(renamed)}" if renamed else None
         hint = hint or did_you_mean(findings.nearest(stream, streams)) or f"add {quote(stream)} to its inputs"
         message = f"{name} is triggered by {quote(stream)}, which is not one of its inputs"
-        allowed = join(map(quote, streams))
+        allowed = join(streams, quoted=True)
         findings.add("G401", path, message, found=quote(stream), allowed=allowed, hint=hint)
     elif all(input_.delayed for input_ in inputs):
         message = f"{name} is triggered by {quote(stream)}, a delayed input, which never triggers"
