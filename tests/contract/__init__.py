@@ -1,0 +1,1 @@
+"""The script contract, one test named after each row."""

@@ -1,0 +1,1 @@
+"""Windows, inputs, outputs, stamps, parameters."""
