@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from rena_graph.graph.model import Graph
+from rena_graph.runtime.messages import log_to
 from rena_graph.runtime.plan import HostPaths, Plan
+from rena_graph.runtime.run_setup import RunSetup
 from rena_graph.streams.spec import StreamSpec
 
 __all__ = ["AgentActor"]
@@ -15,15 +15,16 @@ __all__ = ["AgentActor"]
 class AgentActor:
     """Made with ``ray.remote(AgentActor)``, several threads; see :class:`~rena_graph.runtime.agent.HostAgent`."""
 
-    def __init__(self, graph: Graph, run: str, runtime: str, instance: str | None, coordinator: Any) -> None:
+    def __init__(self, setup: RunSetup, coordinator: Any) -> None:
         from rena_graph.runtime.agent import HostAgent
         from rena_graph.runtime.clock import SystemClock
 
         def notify(message: dict[str, Any]) -> None:
             coordinator.notify.remote(message)
 
-        paths = HostPaths.of(run, Path(runtime))
-        self._agent = HostAgent(graph, paths, SystemClock(), instance, notify)
+        log_to(setup.folder / "agent.log")
+        paths = HostPaths.of(setup.id, setup.runtime)
+        self._agent = HostAgent(setup.graph, paths, SystemClock(), setup.options.instance, notify)
 
     def find(self) -> dict[str, StreamSpec]:
         """Formats of the external streams."""

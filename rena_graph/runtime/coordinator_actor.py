@@ -19,7 +19,7 @@ from rena_graph.runtime.clock import SystemClock
 from rena_graph.runtime.control import ControlServer
 from rena_graph.runtime.lifecycle import ALIVE, NodeState
 from rena_graph.runtime.machine import Coordinator, Phase
-from rena_graph.runtime.messages import MessageLog
+from rena_graph.runtime.messages import MessageLog, log_to
 from rena_graph.runtime.node_actor import NodeActor
 from rena_graph.runtime.placement import node_options, refuse_unplaceable
 from rena_graph.runtime.plan import HostPaths, Plan, make_plan
@@ -69,6 +69,7 @@ class CoordinatorActor:
 
     def __init__(self, setup: RunSetup) -> None:
         self._setup = setup
+        log_to(setup.folder / "coordinator.log")
         self._alive = hold_alive(setup.runtime)
         self._clock = SystemClock()
         graph = setup.graph
@@ -93,7 +94,7 @@ class CoordinatorActor:
         self._agent = (
             ray.remote(AgentActor)
             .options(num_cpus=0, name="agent", namespace=namespace, lifetime="detached", max_concurrency=8)
-            .remote(self._setup.graph, self._setup.id, str(self._setup.runtime), self._setup.options.instance, me)
+            .remote(self._setup, me)
         )
         await self._server.start()
         self._spawn(self._carry_out())

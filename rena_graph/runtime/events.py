@@ -57,18 +57,22 @@ class NodeLine:
         self._in.setsockopt(zmq.IDENTITY, identity.encode())
         self._in.connect(commands)
         self._in.send(b"")  # tells the router where this identity lives
+        self._end_in = self._context.socket(zmq.PAIR)
+        self._end_in.bind("inproc://end")
+        self._end_out = self._context.socket(zmq.PAIR)
+        self._end_out.connect("inproc://end")
         self._on_command = on_command
         self._thread = threading.Thread(target=self._listen, name="rena-commands", daemon=True)
         self._thread.start()
 
     def _listen(self) -> None:
-        while True:
-            try:
-                raw = self._in.recv()
-            except zmq.ZMQError:
-                break  # the context is being closed: the node ends
-            self._on_command(unpack(raw))
+        poller = zmq.Poller()
+        poller.register(self._in, zmq.POLLIN)
+        poller.register(self._end_in, zmq.POLLIN)
+        while self._end_in not in dict(poller.poll()):
+            self._on_command(unpack(self._in.recv()))
         self._in.close()
+        self._end_in.close()
 
     def send(self, message: Message) -> None:
         """Tell the agent; main thread only."""
@@ -77,8 +81,9 @@ class NodeLine:
     def close(self) -> None:
         """Hand over what was sent, then let go."""
         self._out.close()
-        self._context.shutdown()
+        self._end_out.send(b"")
         self._thread.join(1.0)
+        self._end_out.close()
         self._context.term()
 
 

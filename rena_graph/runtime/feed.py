@@ -15,11 +15,12 @@ from rena_graph.streams.shown import ShownWindow
 from rena_graph.transport.board import EdgeColumn, Row
 from rena_graph.transport.interface import StreamReader
 
-__all__ = ["EveryGate", "Feed"]
+__all__ = ["EveryGate", "Feed", "rewind"]
 
 _DROPPED = tuple(int(c) for c in EdgeColumn if c.name.startswith("DROPPED_"))
 # Plain ints: an enum member's lookup costs more than the store it is for.
 _FILLED = int(EdgeColumn.FILLED)
+_RESUME = int(EdgeColumn.RESUME)
 _LAST_TIMESTAMP = int(EdgeColumn.LAST_TIMESTAMP)
 
 
@@ -57,6 +58,7 @@ class Feed:
         self._first_viewed = 0
         self._newly_viewed = 0
         self._lost_before = self._lost()
+        self.settle()
 
     def _lost(self) -> int:
         return sum(self._ints[c] for c in _DROPPED)
@@ -125,6 +127,7 @@ class Feed:
             # Where the writer waits for us nothing is passed over: the rest is for the loops that follow.
             if not self._blocking:
                 self.reader.skip(count - self._window)
+                self.settle()
             count = self._window
         return count
 
@@ -151,6 +154,10 @@ class Feed:
         if chunk is not None and chunk.origin == chunk.origin:
             return min(chunk.origin, stamp)
         return stamp
+
+    def settle(self) -> None:
+        """What was taken so far has had its effect: a restarted node goes on from here."""
+        self._ints[_RESUME] = self.reader.position
 
     def overtaken(self) -> bool:
         """After a loop: whether what it looked at in place was overwritten meanwhile; counts it as dropped then."""
@@ -185,6 +192,19 @@ class Feed:
             return 0
         _, stamps = self.reader.peek(pending)
         return int(np.searchsorted(stamps, timestamp, side="right"))
+
+
+def rewind(row: Row) -> None:
+    """Set an edge back to where its last whole loop left it, before a restarted node opens its end.
+
+    What the interrupted loop was given is given again; what was dropped stays dropped.
+    """
+    ints = row.ints
+    back = ints[EdgeColumn.POSITION] - ints[EdgeColumn.RESUME]
+    if 0 < back <= ints[EdgeColumn.DELIVERED]:
+        ints[EdgeColumn.DELIVERED] -= back
+        ints[EdgeColumn.POSITION] -= back
+        ints[EdgeColumn.REPEATED] += back
 
 
 class EveryGate:

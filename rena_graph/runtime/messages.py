@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["MessageLog", "MessageTail"]
+__all__ = ["MessageLog", "MessageTail", "log_to"]
 
 FILE_NAME = "console.jsonl"
 
@@ -60,3 +61,12 @@ class MessageTail:
         whole = block[: block.rfind(b"\n") + 1]
         self._offset += len(whole)
         return [json.loads(line) for line in whole.splitlines()]
+
+
+def log_to(path: Path) -> None:
+    """Send the log of this process (one of ours, alone in it) to a file of the run folder."""
+    handler = logging.FileHandler(path)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
+    root = logging.getLogger("rena_graph")
+    root.handlers[:] = [handler]
+    root.setLevel(logging.INFO)

@@ -194,6 +194,8 @@ class NodeLoop:
         else:
             self._outputs.collect(now, _forget)
             row[NodeColumn.DISCARDED] += 1
+        for feed in self._feeds:
+            feed.settle()
         row[NodeColumn.OWN_NS] += clock.now_ns() - began - took
 
     def _take(self) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from rena_graph.runtime.clock import Clock
-from rena_graph.runtime.feed import Feed
+from rena_graph.runtime.feed import Feed, rewind
 from rena_graph.runtime.node_loop import LoopReport, NodeLoop
 from rena_graph.runtime.script_loader import instantiate
 from rena_graph.runtime.setup import InputSetup, NodeSetup
@@ -74,6 +74,8 @@ class NodeParts:
     def _feed(self, setup: InputSetup) -> Feed:
         port = make_port(setup, self.setup.definition.buffer_duration, self._conventions)
         row = self._board.edge(setup.edge.index)
+        if self.setup.epoch > 0:
+            rewind(row)
         reader = open_reader(setup.port, setup.edge, self._board, resume=self.setup.epoch > 0)
         return Feed(setup, reader, port, row)
 

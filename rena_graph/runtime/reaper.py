@@ -86,13 +86,11 @@ def main(folder: str, prefix: str, session: int) -> None:
     """Wait, then clean up."""
     wait_for_lock(os.path.join(folder, "session.lock"), fcntl.LOCK_EX)
     deadline = time.monotonic() + GRACE
-    while time.monotonic() < deadline and os.path.isdir(folder):
-        if everybody_gone(folder) and not run_processes(folder, session):
-            break
-        time.sleep(0.1)
-    if os.path.isdir(folder):
-        end_all(folder, session)
-        remove_traces(folder, prefix)
+    while os.path.isdir(folder) and not (everybody_gone(folder) and not run_processes(folder, session)):
+        if time.monotonic() > deadline:
+            end_all(folder, session)
+        time.sleep(0.05)
+    remove_traces(folder, prefix)
 
 
 if __name__ == "__main__":

@@ -127,6 +127,7 @@ class BoardReader:
             "dropped": dropped,
             "in_flight": produced - position,
             "filled": c[EdgeColumn.FILLED],
+            "repeated": c[EdgeColumn.REPEATED],
         }
 
 

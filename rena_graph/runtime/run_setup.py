@@ -82,9 +82,7 @@ class Outcome:
     def write(self, folder: Path) -> None:
         """Whole or not at all."""
         spare = folder / "outcome.json.new"
-        spare.write_text(
-            json.dumps({**asdict(self), "exit_code": int(self.exit_code)}, indent=1)
-        )
+        spare.write_text(json.dumps({**asdict(self), "exit_code": int(self.exit_code)}, indent=1))
         spare.replace(folder / "outcome.json")
 
     @staticmethod

@@ -91,6 +91,10 @@ class EdgeColumn(IntEnum):
     RESETS = 14
     """Times that the buffer began anew since the stream changed its format."""
     LAST_TIMESTAMP = 15  # float
+    RESUME = 16
+    """Position after the last loop whose outputs are out: where a restarted node goes on."""
+    REPEATED = 17
+    """Samples that were handed to a loop which its process did not survive, and that its successor saw again."""
 
 
 class NodeColumn(IntEnum):

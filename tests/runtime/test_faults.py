@@ -93,7 +93,7 @@ def test_policy_never_does_not_restart(ray_address: str, tmp_path: Path) -> None
 
 
 def test_a_hung_node_is_seen_killed_and_restarted(ray_address: str, tmp_path: Path) -> None:
-    doc = line(tmp_path, "hang", 150, 280, hang_timeout=1.5)
+    doc = line(tmp_path, "hang", 400, 750, hang_timeout=1.5)
     with running(doc, ray_address) as run:
         wait_until(lambda: run.status()["nodes"]["bad"]["stale"], what="stale")
         status = finish(run)
@@ -125,9 +125,7 @@ def test_an_error_in_cleanup_is_reported_and_the_others_still_clean_up(ray_addre
 
 
 @pytest.mark.parametrize(("where", "words"), [("bad_output", ["'out'", "(5,)"]), ("unknown_output", ["nothing"])])
-def test_a_bad_output_is_refused_and_counted(
-    where: str, words: list[str], ray_address: str, tmp_path: Path
-) -> None:
+def test_a_bad_output_is_refused_and_counted(where: str, words: list[str], ray_address: str, tmp_path: Path) -> None:
     with running(line(tmp_path, where), ray_address) as run:
         status = finish(run)
         said = told(run)
