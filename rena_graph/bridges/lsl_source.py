@@ -77,6 +77,8 @@ class LslSourceBridge(SourceBridge):
             infos = search.wait(timeout, cancel, self._monotonic)
         finally:
             search.close()
+        if not infos and cancel.is_set():
+            raise StreamNotFound(f"stream {self.name!r}: the search for {self.predicate} was cancelled")
         if not infos:
             raise StreamNotFound(self._not_found(timeout))
         info = choose(self.name, infos, self.declared, "", self._said)

@@ -53,7 +53,7 @@ class GapFinder:
         if not len(timestamps):
             return 0, 0
         if self._previous is None:
-            self._previous = float(timestamps[0])
+            self._previous = float(timestamps[0]) - self._period
         lateness = np.diff(timestamps, prepend=self._previous) - self._period
         if self._credit == 0.0 and len(timestamps) == 1 and abs(lateness[0]) < 0.5 * self._period:
             # The usual sample of an even stream; the arithmetic below would say the same.
