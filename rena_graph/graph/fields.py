@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -67,9 +68,13 @@ DType = Literal[
 ]
 
 
+# C0, DEL, C1, the line and paragraph separators, and what turns the direction of writing.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
 def text_of(value: str) -> str:
     """Refuse control characters: names end up in file names, log lines, ZMQ topics and XML."""
-    if any(ord(c) < 32 or ord(c) == 127 for c in value):
+    if not value.isprintable() and _CONTROL.search(value):
         raise PydanticCustomError("malformed", "text without control characters")
     return value
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rena_graph.graph.positions import Place
-from rena_graph.graph.problems import CODES, JsonPath, Problem, json_path, sort_key
+from rena_graph.graph.problems import CODES, JsonPath, Problem, json_path, printable, sort_key
 from rena_graph.graph.source import Source
 from rena_graph.graph.wording import Nearest
 
@@ -91,12 +91,10 @@ class Findings:
         return Problem(
             finding.code,
             CODES[finding.code].severity,
-            finding.message,
+            printable(finding.message),
             finding.file or source.name,
             line,
             column,
             json_path(finding.path),
-            finding.found,
-            finding.allowed,
-            finding.hint,
+            *(None if words is None else printable(words) for words in (finding.found, finding.allowed, finding.hint)),
         )

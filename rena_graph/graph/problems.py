@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
-__all__ = ["CODES", "Code", "JsonPath", "Problem", "Severity", "json_path", "sort_key"]
+__all__ = ["CODES", "Code", "JsonPath", "Problem", "Severity", "json_path", "printable", "sort_key"]
 
 Severity = Literal["error", "warning"]
 JsonPath = tuple[str | int, ...]
@@ -116,6 +117,11 @@ CODES: Mapping[str, Code] = MappingProxyType(
 """All codes. They are stable: a code is never given another meaning."""
 
 
+def printable(text: str) -> str:
+    """`text` with what does not print, or would move the cursor, as escapes."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
+
+
 def json_path(path: Iterable[str | int]) -> str:
     """The path in the notation of RFC 9535, such as ``$.nodes.filter.inputs[0]``."""
     parts = ["$"]
@@ -126,7 +132,7 @@ def json_path(path: Iterable[str | int]) -> str:
             parts.append(f".{part}")
         else:
             escaped = part.replace("\\", "\\\\").replace("'", "\\'")
-            parts.append(f"['{escaped}']")
+            parts.append(f"['{printable(escaped)}']")
     return "".join(parts)
 
 

@@ -48,6 +48,10 @@ def outline_script(code: bytes, name: str = "script") -> ScriptOutline:
     SyntaxError
         With line and column; also for what Python refuses otherwise, such as a NUL or endless nesting.
     """
+    if b"\0" in code:  # Python's own error has another type and place in each version
+        before = code[: code.index(b"\0")]
+        line, column = before.count(b"\n") + 1, len(before) - before.rfind(b"\n")
+        raise SyntaxError("a NUL byte in the code", (name, line, column, None))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the script's own style, such as an invalid escape
         try:

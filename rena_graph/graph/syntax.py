@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 
+from rena_graph.graph.problems import printable
+
 __all__ = ["explain_syntax"]
 
 _WORDS = {"True": "true", "False": "false", "None": "null", "undefined": "null"}
@@ -38,8 +40,7 @@ def explain_syntax(text: str, error: json.JSONDecodeError) -> tuple[str, str, st
 
 
 def _found(rest: str) -> str:
-    shown = rest.split("\n", 1)[0][:20]
-    shown = "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in shown)
+    shown = printable(rest.split("\n", 1)[0][:20])
     return shown or ("the end of the line" if rest else "the end of the text")
 
 

@@ -7,6 +7,8 @@ import itertools
 import json
 from collections.abc import Collection, Iterable, Sequence
 
+from rena_graph.graph.problems import printable
+
 __all__ = ["Nearest", "did_you_mean", "hertz", "join", "plural", "quote", "show"]
 
 MAX_SHOWN = 60
@@ -15,8 +17,7 @@ MAX_SHOWN = 60
 def quote(text: str) -> str:
     """`text` in double quotes, shortened, with what does not print escaped."""
     shown = text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
-    shown = "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in shown)
-    return f'"{shown}"'
+    return f'"{printable(shown)}"'
 
 
 def show(value: object) -> str:

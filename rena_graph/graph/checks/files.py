@@ -84,10 +84,12 @@ def _script(
         findings.add("G502", path, f"the script of {name} cannot be read: {outline}", found=quote(written))
     elif isinstance(outline, SyntaxError):
         shown = str(graph.path.parent / written)
-        text = outline.text.strip() if outline.text else None
+        text = outline.text.strip() if outline.text else ""
         message = f"the script of {name}: {outline.msg}"
         line, column = outline.lineno or 1, max(1, outline.offset or 1)
-        findings.add("G504", path, message, found=quote(text) if text else None, file=shown, line=line, column=column)
+        findings.add(
+            "G504", path, message, found=quote(text) if text else "not Python", file=shown, line=line, column=column
+        )
     else:
         _classes(name, written, outline, path, findings)
 

@@ -27,7 +27,8 @@ def check(graph: Graph, findings: Findings) -> None:
             if isinstance(value, ParamDef):
                 problem = range_problem(definition)
                 if problem is not None:
-                    findings.add("G704", path, f"the parameter {name} of {node_name}: {problem}")
+                    found = _given(definition)
+                    findings.add("G704", path, f"the parameter {name} of {node_name}: {problem}", found=found)
                     continue
                 path = (*path, "value")
             _value(f"the parameter {name} of {node_name}", definition, path, findings)
@@ -43,6 +44,12 @@ def _value(what: str, definition: ParamDef, path: JsonPath, findings: Findings) 
         elif definition.type in ("int", "float") and _fits_without_range(definition):
             code, allowed = "G702", _range(definition)
         findings.add(code, path, f"{what}: {refusal}", found=show(definition.value), allowed=allowed)
+
+
+def _given(definition: ParamDef) -> str:
+    """The part of a definition that contradicts itself, as it was written."""
+    given = definition.model_dump(include={"type", "min", "max", "choices"}, exclude_none=True)
+    return ", ".join(f"{key} {show(value)}" for key, value in given.items())
 
 
 def _fits_without_range(definition: ParamDef) -> bool:

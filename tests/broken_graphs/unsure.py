@@ -1,0 +1,6 @@
+from my_lab import LabScript
+
+
+class Mine(LabScript):
+    def loop(self):
+        pass
