@@ -134,6 +134,11 @@ def test_complete_keeps_what_it_does_not_know() -> None:
     assert full["failure"] == "x"
 
 
+def test_a_quantile_is_not_beyond_the_longest_loop() -> None:
+    full = complete({"nodes": {"a": {"loop_p99": 448e-6, "loop_max": 412e-6}}})
+    assert full["nodes"]["a"]["loop_p99"] == 412e-6
+
+
 # -- live table --------------------------------------------------------------------------------------
 def test_the_table_shows_nodes_streams_and_log() -> None:
     nodes = {"r_peaks": node(overruns=3, skipped=2, dropped=5), "heart_rate": node(state="paused")}

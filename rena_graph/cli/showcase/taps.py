@@ -19,8 +19,8 @@ from rena_graph.graph.model import Graph
 
 __all__ = ["Point", "Sample", "Taps", "with_taps"]
 
-MAX_CHANNELS = 16
-"""A stream wider than that has nothing that fits into a line."""
+MAX_CHANNELS = 256
+"""One message a sample is not for video."""
 KEPT = 100_000
 POLL_MS = 50
 

@@ -98,7 +98,7 @@ def what_it_showed(graph: Graph, status: Mapping[str, Any], taps: Taps, points: 
     for name in graph.order:
         node = status["nodes"][name]
         script = Path(graph.nodes[name].script).name
-        reached = f", {rate(node['rate'])} times a second at last" if node["rate"] else ""
+        reached = f", {rate(node['rate'])} times a second at the end" if node["rate"] else ""
         lines.append(f"{script} ran as a process of its own: {count(node['loops'])} loops{reached}.")
     heard = [(point, len(taps.samples[point.stream])) for point in points]
     if heard:

@@ -29,7 +29,14 @@ def complete(status: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **RUN,
         **status,
-        "nodes": {name: {**NODE, **node} for name, node in status.get("nodes", {}).items()},
+        "nodes": {name: _bounded({**NODE, **node}) for name, node in status.get("nodes", {}).items()},
         "streams": {name: {**STREAM, **stream} for name, stream in status.get("streams", {}).items()},
         "edges": [{**EDGE, **edge} for edge in status.get("edges", ())],
     }
+
+
+def _bounded(node: dict[str, Any]) -> dict[str, Any]:
+    """A quantile is rounded up to its histogram bucket's edge, which may lie beyond the longest loop there was."""
+    if node["loop_p99"] is not None and node["loop_max"] is not None:
+        node["loop_p99"] = min(node["loop_p99"], node["loop_max"])
+    return node
