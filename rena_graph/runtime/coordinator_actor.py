@@ -141,7 +141,7 @@ class CoordinatorActor:
                 self._messages.extend(message["console"])
                 if "report" in message:
                     self._report = message["report"]
-                self._hear(StaleSeen(tuple((n, s) for n, s in message["stale"])))
+                self._hear(StaleSeen(tuple(message["stale"])))
             case "bridge_failed":
                 self._hear(HostFailed(message["error"], ExitCode(message["exit_code"])))
             case "sources_ended":

@@ -138,7 +138,7 @@ class Coordinator:
             case NodeGone():
                 self._gone(event)
             case StaleSeen(nodes):
-                self._stale(dict(nodes))
+                self._stale({(node, epoch): seconds for node, epoch, seconds in nodes})
             case SourcesEnded():
                 self._stop("all sources have ended")
             case StopAsked(why):
@@ -239,9 +239,9 @@ class Coordinator:
         record.restart_at = self._now + wait
         self._out.append(Say("warning", f"{_first_line(error)}; restarting", record.name))
 
-    def _stale(self, silent: Mapping[str, float]) -> None:
+    def _stale(self, silent: Mapping[tuple[str, int], float]) -> None:
         for record in self.nodes.values():
-            before, record.stale_for = record.stale_for, silent.get(record.name)
+            before, record.stale_for = record.stale_for, silent.get((record.name, record.epoch))
             if record.stale_for is None or record.state not in ALIVE:
                 record.stale_for = None
                 continue

@@ -135,9 +135,9 @@ def _known(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def stale_nodes(plan: Plan, board: Board, now_ns: int) -> list[tuple[str, float]]:
-    """Running nodes without a sign of life for max(1 s, 3 periods), each with for how many seconds."""
-    stale: list[tuple[str, float]] = []
+def stale_nodes(plan: Plan, board: Board, now_ns: int) -> list[tuple[str, int, float]]:
+    """Running nodes without a sign of life for max(1 s, 3 periods), each with its epoch and for how many seconds."""
+    stale: list[tuple[str, int, float]] = []
     for name, index in plan.node_rows.items():
         row = board.node(index)
         if row.ints[NodeColumn.STATE] not in (NodeState.READY, NodeState.RUNNING, NodeState.PAUSED):
@@ -146,5 +146,5 @@ def stale_nodes(plan: Plan, board: Board, now_ns: int) -> list[tuple[str, float]
         limit = max(1.0, 3.0 / frequency) if frequency > 0 else 1.0
         silent = (now_ns - row.ints[NodeColumn.BEAT_NS]) / 1e9
         if silent > limit:
-            stale.append((name, silent))
+            stale.append((name, row.ints[NodeColumn.EPOCH], silent))
     return stale

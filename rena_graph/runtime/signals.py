@@ -73,9 +73,9 @@ class NodeGone:
 
 @dataclass(frozen=True)
 class StaleSeen:
-    """The nodes that show no sign of life now, each with for how many seconds."""
+    """The nodes that show no sign of life now, each with its epoch and for how many seconds."""
 
-    nodes: tuple[tuple[str, float], ...]
+    nodes: tuple[tuple[str, int, float], ...]
 
 
 @dataclass(frozen=True)

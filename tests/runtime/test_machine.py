@@ -181,11 +181,11 @@ def test_kill_ends_at_once_with_130() -> None:
 
 def test_a_hung_node_is_killed_after_its_timeout_and_restarted() -> None:
     world = running("a", hang_timeout=3.0)
-    world.hear(StaleSeen((("a", 1.2),)))
+    world.hear(StaleSeen((("a", 0, 1.2),)))
     assert world.machine.nodes["a"].stale_for == 1.2
     assert "KillNode" not in world.order
-    world.hear(StaleSeen((("a", 3.1),)))
-    world.hear(StaleSeen((("a", 3.4),)))
+    world.hear(StaleSeen((("a", 0, 3.1),)))
+    world.hear(StaleSeen((("a", 0, 3.4),)))
     assert world.order.count("KillNode") == 1
     world.settle(1.0)
     assert world.machine.nodes["a"].epoch == 1
@@ -193,10 +193,19 @@ def test_a_hung_node_is_killed_after_its_timeout_and_restarted() -> None:
 
 def test_without_a_hang_timeout_a_hung_node_is_only_said_to_be_stale() -> None:
     world = running("a")
-    world.hear(StaleSeen((("a", 1000.0),)))
+    world.hear(StaleSeen((("a", 0, 1000.0),)))
     world.hear(StaleSeen(()))
     assert "KillNode" not in world.order
     assert world.machine.nodes["a"].stale_for is None
+
+
+def test_the_silence_of_an_earlier_life_is_not_held_against_the_next() -> None:
+    world = running("a", hang_timeout=3.0)
+    world.die(world.living("a")[0])
+    world.settle(1.0)
+    world.hear(StaleSeen((("a", 0, 10.0),)))
+    assert world.machine.nodes["a"].stale_for is None
+    assert "KillNode" not in world.order
 
 
 def test_an_earlier_life_no_longer_counts() -> None:
@@ -241,7 +250,8 @@ def test_no_order_of_events_leads_astray(steps: list[tuple[str, int]], policy: s
             case "hang" if alive:
                 alive[index % len(alive)].hangs = True
             case "stale" if alive:
-                world.hear(StaleSeen(((alive[index % len(alive)].node, float(index)),)))
+                process = alive[index % len(alive)]
+                world.hear(StaleSeen(((process.node, process.epoch, float(index)),)))
             case "sources":
                 world.hear(SourcesEnded())
             case "launcher":
