@@ -17,6 +17,8 @@ from rena_graph.graph.document import DTYPES
 
 __all__ = ["Recording", "load_recording", "read_npz"]
 
+_KEYS = ("data", "rate", "timestamps", "channels", "channel_names", "unit")
+
 
 @dataclass(frozen=True, eq=False)
 class Recording:
@@ -87,14 +89,13 @@ def read_npz(path: Path) -> Recording:
     unpickled.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here, since numpy leaves a damaged file open.
+        with path.open("rb") as stream:
+            file = np.load(stream, allow_pickle=False)
             if not isinstance(file, np.lib.npyio.NpzFile):
-                raise StreamFormatError(
-                    f"recording {path}: a single array, not an NPZ archive: save it with numpy.savez"
-                )
-            keys = ("data", "rate", "timestamps", "channels", "channel_names", "unit")
-            found = {key: file[key] for key in keys if key in file.files}
+                raise StreamFormatError(f"recording {path}: a single array, not an NPZ archive: use numpy.savez")
             names = list(file.files)
+            found = {key: file[key] for key in _KEYS if key in names}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError) as error:
         hint = " (arrays of Python objects are not read: save numbers or text)" if "pickle" in str(error) else ""
         raise StreamFormatError(f"recording {path}: cannot be read: {error}{hint}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import gzip
 import logging
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,9 @@ def read_xdf(path: Path, stream: str | None) -> Recording:
     import pyxdf
 
     try:
-        streams, _ = pyxdf.load_xdf(str(path), synchronize_clocks=True, dejitter_timestamps=False, verbose=False)
+        # Opened here, since pyxdf leaves a file that it refuses open.
+        with gzip.open(path, "rb") if path.suffix.lower() == ".xdfz" else path.open("rb") as file:
+            streams, _ = pyxdf.load_xdf(file, synchronize_clocks=True, dejitter_timestamps=False, verbose=False)
     except Exception as error:
         raise StreamFormatError(f"recording {path}: not a sound XDF file: {type(error).__name__}: {error}") from error
     return _recording(path, _choose(path, streams, stream))

@@ -30,6 +30,10 @@ _MAX_QUEUE = 100_000
 _SMALLEST_LIMIT = 1 << 20
 _HEARTBEAT_MS, _HEARTBEAT_TIMEOUT_MS = 1000, 3000
 _RECONNECT_MS, _RECONNECT_MAX_MS = 100, 1000
+_RENEW_AFTER = 0.5
+"""Seconds after which a lost connection that libzmq does not try to make again is made by us."""
+
+_EVENTS = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CONNECT_RETRIED
 
 
 class ZmqSourceBridge(SourceBridge):
@@ -37,7 +41,7 @@ class ZmqSourceBridge(SourceBridge):
 
     ``CONNECTED`` says that there is a publisher at the address, not that it sends. What arrives under our topic and is
     not a sample is counted (``SOURCE_REJECTED``), said once a second at most, and dropped. Messages much larger than a
-    sample are not even read into memory: libzmq then closes the connection, and opens it anew.
+    sample are not even read into memory: the connection is closed, and opened anew.
 
     Parameters
     ----------
@@ -62,6 +66,7 @@ class ZmqSourceBridge(SourceBridge):
         self._socket: zmq.Socket[bytes] | None = None
         self._monitor: zmq.Socket[bytes] | None = None
         self._was_lost = False
+        self._renew_at = float("inf")
         if self.complete:
             self.spec = self.declared.spec(name)
             self._codec = SampleCodec(self.spec, source.topic or name)
@@ -86,7 +91,7 @@ class ZmqSourceBridge(SourceBridge):
         socket.set(zmq.RECONNECT_IVL_MAX, _RECONNECT_MAX_MS)
         socket.set(zmq.IPV6, ":" in self.source.host)
         socket.subscribe(self._codec.topic)
-        self._monitor = socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
+        self._monitor = socket.get_monitor_socket(_EVENTS)
         try:
             socket.connect(self.endpoint)
         except zmq.ZMQError as error:
@@ -107,10 +112,12 @@ class ZmqSourceBridge(SourceBridge):
         self.enter(row, SourceState.WAITING, "waiting for a publisher at %s", self.endpoint)
         while not stop.is_set():
             ready = dict(poller.poll(_POLL_MS))
-            if self._monitor in ready:
-                self._follow(self._monitor, row)
             if self._socket in ready:
                 self._read(self._socket, timeline, writer, row)
+            if self._monitor in ready:
+                self._follow(self._monitor, row)
+            if self._local() >= self._renew_at:
+                self._renew(self._socket)
 
     def close(self) -> None:
         """Disconnect."""
@@ -129,13 +136,21 @@ class ZmqSourceBridge(SourceBridge):
         """Take in what became of the connection."""
         while monitor.poll(0):
             event = recv_monitor_message(monitor)["event"]
+            self._renew_at = float("inf")
             if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
                 row.add(StreamColumn.SOURCE_RECOVERIES, int(self._was_lost))
                 self._was_lost = False
                 self.enter(row, SourceState.CONNECTED, "connected to the publisher at %s", self.endpoint)
-            elif row.ints[StreamColumn.SOURCE_STATE] == SourceState.CONNECTED:
+            elif event == zmq.EVENT_DISCONNECTED and row.ints[StreamColumn.SOURCE_STATE] == SourceState.CONNECTED:
                 self._was_lost = True
+                self._renew_at = self._local() + _RENEW_AFTER
                 self.enter(row, SourceState.LOST, "the publisher at %s is gone; connecting again", self.endpoint)
+
+    def _renew(self, socket: zmq.Socket[bytes]) -> None:
+        """Connect anew. After a message beyond its size limit libzmq closes the connection for good."""
+        self._renew_at = float("inf")
+        socket.disconnect(self.endpoint)
+        socket.connect(self.endpoint)
 
     def _read(self, socket: zmq.Socket[bytes], timeline: Timeline, writer: StreamWriter, row: Row) -> None:
         """Publish what has arrived, as one chunk."""

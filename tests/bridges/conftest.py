@@ -119,15 +119,18 @@ class Running:
     def column(self, column: StreamColumn) -> int:
         return self.stream.row.ints[column]
 
-    def wait_state(self, state: SourceState, timeout: float = 10.0) -> None:
-        """Poll the board, as its readers do: nothing signals a change of state."""
+    def wait_until(self, condition: Callable[[], bool], timeout: float = 10.0) -> None:
+        """Poll the board, as its readers do: nothing signals a change of a counter."""
         poll = threading.Event()
         for _ in range(int(timeout / 0.01)):
-            if self.column(StreamColumn.SOURCE_STATE) == state:
+            if condition():
                 return
             poll.wait(0.01)
         now = SourceState(self.column(StreamColumn.SOURCE_STATE))
-        pytest.fail(f"not {state.name} but {now.name} after {timeout} s; {self.errors}")
+        pytest.fail(f"not so after {timeout} s; the source is {now.name}; {self.errors}")
+
+    def wait_state(self, state: SourceState) -> None:
+        self.wait_until(lambda: self.column(StreamColumn.SOURCE_STATE) == state)
 
     def join(self, timeout: float = 10.0) -> None:
         """Wait for the source's own end."""

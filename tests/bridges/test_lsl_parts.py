@@ -96,14 +96,13 @@ def test_a_regular_stream_is_lost_within_a_second() -> None:
     watch = SilenceWatch(100.0, 0.0)
     assert not watch.must_probe(0.39)
     assert watch.must_probe(0.4)
-    watch.probed(False, 0.65)
-    assert not watch.lost
-    assert watch.must_probe(0.65)
-    watch.probed(False, 0.9)
-    assert watch.lost
-    assert not watch.must_probe(10.0)
+    lost = []
+    for now in (0.65, 0.9):
+        watch.probed(False, now)
+        lost.append((watch.lost, watch.must_probe(now)))
     watch.heard(11.0)
-    assert not watch.lost
+    lost.append((watch.lost, watch.must_probe(11.1)))
+    assert lost == [(False, True), (True, False), (False, False)]
 
 
 def test_an_outlet_that_answers_is_not_lost_however_long_it_is_silent() -> None:
