@@ -128,10 +128,10 @@ def json_path(path: Iterable[str | int]) -> str:
     for part in path:
         if isinstance(part, int):
             parts.append(f"[{part}]")
-        elif part.isascii() and part.isidentifier():
+        elif str(part).isascii() and str(part).isidentifier():
             parts.append(f".{part}")
         else:
-            escaped = part.replace("\\", "\\\\").replace("'", "\\'")
+            escaped = str(part).replace("\\", "\\\\").replace("'", "\\'")
             parts.append(f"['{printable(escaped)}']")
     return "".join(parts)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from rena_graph.graph.document import GraphDocument
 from rena_graph.graph.fields import TAG
@@ -42,19 +42,14 @@ def _report_one(error: Mapping[str, Any], path: JsonPath, at_key: bool, findings
     kind, value = error["type"], error["input"]
     name = _say(path)
     if kind == "missing":
-        findings.add("G102", path, f"{name} is missing", allowed=_allowed(_schema_at(path)), at="key")
+        schema = _schema_at(path)
+        hint = schema.get("description")
+        findings.add("G102", path, f"{name} is missing", allowed=_allowed(schema), hint=hint, at="key")
     elif kind == "extra_forbidden":
-        keys = [key for branch in _branches(_schema_at(path[:-1])) for key in branch.get("properties", ())]
-        near = did_you_mean(findings.nearest(str(path[-1]), keys))
-        found = quote(str(path[-1]))
-        findings.add(
-            "G101", path, f"{_say(path[:-1])} has no key {found}", found=found, allowed=join(keys, limit=30),
-            hint=near, at="key",
-        )  # fmt: skip
+        _report_extra_key(path, findings)
     elif kind == "literal_error":
         words = [str(word) for word in _enum(_schema_at(path))]
-        near = findings.nearest(value, words) if isinstance(value, str) else None
-        hint = did_you_mean(near)
+        hint = did_you_mean(findings.nearest(value, words)) if isinstance(value, str) else None
         findings.add("G104", path, f"{name} cannot be {show(value)}", found=show(value), allowed=join(words), hint=hint)
     elif kind == "alternatives":
         findings.add("G107", path, f"{name} wants {error['msg']}", found=show(value), allowed=error["msg"])
@@ -62,17 +57,39 @@ def _report_one(error: Mapping[str, Any], path: JsonPath, at_key: bool, findings
         hint = "a newer rena_graph may know it"
         findings.add("G108", path, "unknown version of the format", found=show(value), allowed="1", hint=hint)
     elif at_key or kind in _TEXT:
-        allowed = (
-            error["msg"] if kind == "malformed" else _allowed(_schema_at(path)) if not at_key else "1 to 200 characters"
-        )
-        findings.add("G106", path, f"{name} is not a text of the form wanted", found=show(value), allowed=allowed,
-                     at="key" if at_key else "value")  # fmt: skip
+        _report_text(error, path, at_key, findings)
     elif kind in _RANGE:
         findings.add("G105", path, f"{name} is out of range", found=show(value), allowed=_allowed(_schema_at(path)))
     else:
         allowed = error["msg"] if kind == "wrong_kind" else _allowed(_schema_at(path))
         hint = _type_hint(value, allowed)
         findings.add("G103", path, f"{name} has the wrong type", found=show(value), allowed=allowed, hint=hint)
+
+
+def _report_extra_key(path: JsonPath, findings: Findings) -> None:
+    keys = [key for branch in _branches(_schema_at(path[:-1])) for key in branch.get("properties", ())]
+    key = str(path[-1])
+    message = f"{_say(path[:-1])} has no key {quote(key)}"
+    hint = did_you_mean(findings.nearest(key, keys))
+    findings.add("G101", path, message, found=quote(key), allowed=join(keys, limit=30), hint=hint, at="key")
+
+
+def _report_text(error: Mapping[str, Any], path: JsonPath, at_key: bool, findings: Findings) -> None:
+    kind, value, context = error["type"], error["input"], error.get("ctx", {})
+    hint = None
+    if kind == "string_too_short":
+        allowed = "text that is not empty"
+    elif kind == "string_too_long":
+        allowed = f"at most {context['max_length']} characters"
+    elif kind == "malformed":
+        allowed = error["msg"]
+    else:
+        schema = _schema_at(path)
+        allowed, hint = _allowed(schema) or "text", schema.get("description")
+    what = "the name of " if at_key else ""
+    message = f"{what}{_say(path)} is not as it must be"
+    place: Literal["key", "value"] = "key" if at_key else "value"
+    findings.add("G106", path, message, found=show(value), allowed=allowed, hint=hint, at=place)
 
 
 def _say(path: JsonPath) -> str:

@@ -79,8 +79,8 @@ class Nearest:
     def __init__(self, budget: int = 50_000) -> None:
         self._budget = budget
 
-    def __call__(self, name: str, candidates: Iterable[str]) -> str | None:
-        """The nearest of `candidates`, or None where none is near."""
+    def __call__(self, name: str, candidates: Iterable[str], cutoff: float = 0.6) -> str | None:
+        """The nearest of `candidates`, or None where none is as near as `cutoff` (1 is the same)."""
         names: Sequence[str] = list(candidates)
         if len(name) > 200 or len(names) > self._budget:
             return None
@@ -89,7 +89,7 @@ class Nearest:
         for candidate in names:
             if _plain(candidate) == plain and candidate != name:
                 return candidate
-        near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+        near = difflib.get_close_matches(name, names, n=1, cutoff=cutoff)
         return near[0] if near and near[0] != name else None
 
 

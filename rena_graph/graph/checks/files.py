@@ -64,7 +64,7 @@ def _nearest_file(path: Path, written: str, findings: Findings) -> str | None:
         names = [entry.name for _, entry in zip(range(1000), path.parent.iterdir(), strict=False)]
     except OSError:
         return None
-    near = findings.nearest(path.name, names)
+    near = findings.nearest(path.name, names, 0.75)
     return None if near is None else str(Path(written).with_name(near))
 
 
