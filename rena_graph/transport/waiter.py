@@ -62,7 +62,8 @@ class RingWaiter:
         self._all = futex.WaitSet([own, *((reader.bell_address, False) for reader in watched)])
         self._own = futex.WaitSet([own])
         for i, bell in enumerate(self._bells, 1):
-            self._all.expected[3 * i] = bell[0] + 1 & 0xFFFFFFFF
+            # A value that lies behind, and not one ahead, which the next publish would make true.
+            self._all.expected[3 * i] = bell[0] - 1 & 0xFFFFFFFF
 
     def wait(self, deadline: float | None, on_data: bool) -> None:
         """Sleep until `deadline` (monotonic seconds; None: for ever), the doorbell, or, with `on_data`, new data.

@@ -41,7 +41,7 @@ class ZmqWaiter:
 
     def __init__(self, readers: Sequence[ZmqReader], clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._news = True
+        self._news = bool(readers)
         self._wants_data = False
         # Held while there is nothing to wake for. A Condition would deadlock when a signal handler rings.
         self._gate = threading.Lock()
