@@ -148,7 +148,9 @@ class _Follower:
             # Counted on from the last one, so that a line a second stays a line a second.
             late = self._shown is None or now - self._shown >= 2 * period
             self._shown = now if late or self._shown is None else self._shown + period
-            self._display.status(self.last_status())
+            status = self.last_status()
+            if status["state"] != "ended":  # that one comes with the summary, once all is gone
+                self._display.status(status)
 
     def last_status(self) -> dict[str, Any]:
         """The status now, or, where nobody answers any more, the one before."""

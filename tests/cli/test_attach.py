@@ -30,6 +30,7 @@ class Script:
         self.starting: Callable[[], None] = lambda: None
         self.records: list[dict[str, Any]] = []
         self.lost = False
+        self.state = "running"
         self._steps = dict(steps or {})
         self._waits = 0
         self._stubborn = stubborn
@@ -42,7 +43,7 @@ class Script:
     def status(self) -> dict[str, Any]:
         if self.lost:
             raise RunLost("nobody answers")
-        return statuses.status(uptime=self.now)
+        return statuses.status(uptime=self.now, state=self.state)
 
     def messages(self) -> list[dict[str, Any]]:
         records, self.records = self.records, []
@@ -127,6 +128,16 @@ def test_statuses_come_at_the_period_of_the_display() -> None:
     shown = Shown(period=1.0)
     attached(Script(), shown, seconds=5.5)
     assert shown.of("status") == pytest.approx([100.1, 101.1, 102.1, 103.1, 104.1, 105.1], abs=0.11)
+
+
+def test_a_run_that_has_ended_is_shown_as_such_once() -> None:
+    run = Script()
+    run._steps[2] = lambda: setattr(run, "state", "ended")
+    run._steps[40] = lambda: setattr(run, "code", ExitCode.OK)  # its processes take their time
+    shown = Shown(period=0.25)
+    attached(run, shown)
+    assert len(shown.of("status")) == 1
+    assert len(shown.of("finish")) == 1
 
 
 def test_a_display_that_wants_no_status_gets_none_but_the_last() -> None:
