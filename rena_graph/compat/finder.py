@@ -84,10 +84,13 @@ class CompatFinder(MetaPathFinder):
         return self._installed(fullname, path)
 
     def _installed(self, fullname: str, path: Sequence[str] | None) -> ModuleSpec:
-        spec = self._elsewhere(fullname, path)
+        root, _, tail = fullname.partition(".")
+        parent = sys.modules.get(fullname.rpartition(".")[0])
+        # Below a package of the original under its old name, a file must not become a second module.
+        second_name = root != ORIGINAL and parent is not None and parent.__name__.partition(".")[0] == ORIGINAL
+        spec = None if second_name else self._elsewhere(fullname, path)
         if spec is not None:
             return spec
-        root, _, tail = fullname.partition(".")
         if root != ORIGINAL and self._find_original(tail):
             return ModuleSpec(fullname, _SameModuleLoader(f"{ORIGINAL}.{tail}"))
         ours = ", ".join(sorted(name for name in OURS if name.startswith(root)))

@@ -108,7 +108,6 @@ class InputPort:
 
     def forget(self, shown: dict[str, Pair]) -> None:
         """Empty the window, and take it out of `shown` until something arrives."""
-        self._keep_new()
         self.buffer.clear_data()
         shown.pop(self.name, None)
         self._pair = None

@@ -87,9 +87,13 @@ def test_other_modules_resolve_to_the_installed_package(original: Path) -> None:
 
 def test_old_names_resolve_to_the_same_module_of_the_installed_package(original: Path) -> None:
     code = """
+        import sys
         import rena.presets.enums, physiolabxr.presets.enums
-        assert rena.presets.enums is physiolabxr.presets.enums
-        assert physiolabxr.presets.enums.__spec__.name == "physiolabxr.presets.enums"
+        for name in ("presets", "presets.enums", "presets.other"):
+            module = sys.modules[f"physiolabxr.{name}"]
+            assert module.__spec__.name == module.__name__ == f"physiolabxr.{name}", module.__spec__
+            if name != "presets.other":
+                assert sys.modules[f"rena.{name}"] is module
         from rena.utils.dsp import NAME
         print(NAME)
     """
