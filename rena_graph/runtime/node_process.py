@@ -143,6 +143,7 @@ class NodeProcess:
         row[NodeColumn.PID] = os.getpid()
         row[NodeColumn.EPOCH] = self._setup.epoch
         compat.install()
+        compat.set_clock(self._clock.now)
         try:
             script = self._load_and_init()
             if script is not None:
