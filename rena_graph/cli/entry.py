@@ -8,7 +8,8 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -30,13 +31,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     of the state folder (and shown with ``RENA_GRAPH_DEBUG=1``).
     """
     debug = os.environ.get("RENA_GRAPH_DEBUG", "") not in ("", "0")
-    _install_log_handler(debug)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A script may print, and a graph may hold, what the terminal's encoding cannot say.
             stream.reconfigure(errors="backslashreplace")
+    with _log_on_stderr(debug):
+        return _answer_for(sys.argv[1:] if argv is None else list(argv), debug)
+
+
+def _answer_for(argv: list[str], debug: bool) -> int:
+    """Run it, and give every way to end its words and its code."""
     try:
-        code = _run(sys.argv[1:] if argv is None else list(argv))
+        code = _run(argv)
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader (head, a pager) has had enough.
@@ -65,6 +71,11 @@ def _run(argv: list[str]) -> int:
         from click.shell_completion import shell_complete
 
         return shell_complete(root, {}, PROGRAM, COMPLETE_VARIABLE, instruction)
+    if not argv:
+        # Releases of click differ in what they do here, and in the exit code.
+        with root.make_context(PROGRAM, [], resilient_parsing=True) as context:
+            talk(context.get_help())
+        return ExitCode.USAGE
     try:
         with root.make_context(PROGRAM, argv) as context:
             root.invoke(context)
@@ -78,16 +89,20 @@ def _run(argv: list[str]) -> int:
     return ExitCode.OK
 
 
-def _install_log_handler(debug: bool) -> None:
+@contextmanager
+def _log_on_stderr(debug: bool) -> Iterator[None]:
     """Show our own loggers' warnings on stderr (all of it when debugging). Only the command line does this."""
     logger = logging.getLogger("rena_graph")
-    if any(isinstance(handler, _StderrHandler) for handler in logger.handlers):
-        return
+    level = logger.level
     handler = _StderrHandler()
     handler.setFormatter(logging.Formatter("%(name)s: %(message)s" if debug else f"{PROGRAM}: %(message)s"))
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG if debug else logging.WARNING)
-    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
 
 
 class _StderrHandler(logging.StreamHandler):  # type: ignore[type-arg]

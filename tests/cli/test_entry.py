@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -71,7 +72,8 @@ def test_version_is_the_package_s() -> None:
 def test_no_arguments_show_the_help_and_are_a_usage_error() -> None:
     done = run_cli()
     assert done.returncode == ExitCode.USAGE
-    assert "Verbs:" in done.stderr + done.stdout
+    assert "Verbs:" in done.stderr
+    assert done.stdout == ""
 
 
 def test_an_unknown_verb_is_answered_with_the_nearest() -> None:
@@ -224,3 +226,12 @@ def test_the_group_holds_only_what_is_in_the_table() -> None:
     context = click.Context(root)
     assert root.list_commands(context) == list(VERBS)
     assert root.get_command(context, "nonsense") is None
+
+
+def test_warnings_go_to_stderr_and_the_handler_goes_with_the_command(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = run_cli("doctor", "--json", env={"XDG_STATE_HOME": str(tmp_path / "file"), "TMPDIR": str(tmp_path)})
+    assert done.stderr.startswith(f"rena-graph: {tmp_path}/file/rena_graph cannot be written")
+    before = list(logging.getLogger("rena_graph").handlers)
+    main(["version"])
+    assert logging.getLogger("rena_graph").handlers == before

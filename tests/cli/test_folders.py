@@ -50,7 +50,6 @@ def test_state_falls_back_with_one_warning(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
-    monkeypatch.setattr(logging.getLogger("rena_graph"), "propagate", True)
     spare = tmp_path / "tmp" / f"rena-graph-state-{os.getuid()}"
     with caplog.at_level(logging.WARNING):
         assert state_dir() == spare

@@ -277,9 +277,10 @@ def test_options_have_their_defaults(graph: Path, launched: list[tuple[Graph, La
     assert launched[0][1] == LaunchOptions(transport=None, address="local", instance=None)
 
 
-def test_json_on_stdout(graph: Path, launched: list[tuple[Graph, LaunchOptions, Launched]]) -> None:
-    result = CliRunner().invoke(launch.command, [str(graph), "--json"])
-    events = [json.loads(line)["event"] for line in result.stdout.splitlines()]
+@pytest.mark.usefixtures("launched")
+def test_json_on_stdout(graph: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["launch", str(graph), "--json"]) == ExitCode.SCRIPT
+    events = [json.loads(line)["event"] for line in capsys.readouterr().out.splitlines()]
     assert events == ["status", "end"]
 
 
