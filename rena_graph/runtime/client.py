@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 from rena_graph.errors import (
     EnvironmentRefused,
     ExitCode,
-    NodeFailed,
-    RenaGraphError,
     RunLost,
-    UsageError,
 )
 from rena_graph.graph.model import Graph
+from rena_graph.runtime.control_link import ControlLink, error_of
 from rena_graph.runtime.folders import runs_dir, runtime_dir
 from rena_graph.runtime.messages import MessageTail
 from rena_graph.runtime.options import LaunchOptions
+from rena_graph.runtime.run_params import RunParams
 from rena_graph.runtime.run_setup import Outcome, RunSetup
 from rena_graph.transport.links import ring_available
 
-__all__ = ["NodeParams", "Run", "RunParams", "choose_transport", "launch"]
+__all__ = ["Run", "choose_transport", "launch"]
 
 POLL = 0.05
-ANSWER_TIMEOUT = 10.0
 
 
 def choose_transport(graph: Graph, asked: str | None) -> Literal["ring", "zmq"]:
@@ -80,8 +76,7 @@ class Run:
         """The run folder, which stays: resolved graph, console, session log, outcome."""
         self.params = RunParams(self)
         self._session: subprocess.Popen[bytes] | None = None
-        self._socket: socket.socket | None = None
-        self._answers: IO[bytes] | None = None
+        self._link: ControlLink | None = None
         self._tail = MessageTail(setup.folder)
 
     # -- start ---------------------------------------------------------------------------------------
@@ -126,21 +121,11 @@ class Run:
             if self._over():
                 return
             try:
-                self._connect()
+                self._link = ControlLink(self._setup.socket, self.id)
             except (FileNotFoundError, ConnectionRefusedError):
                 time.sleep(POLL)
             else:
                 return
-
-    def _connect(self) -> None:
-        link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            link.settimeout(ANSWER_TIMEOUT)
-            link.connect(str(self._setup.socket))
-        except BaseException:
-            link.close()
-            raise
-        self._socket, self._answers = link, link.makefile("rb")
 
     def _wait_until_running(self, progress: Callable[[str], None]) -> None:
         said = ""
@@ -166,7 +151,7 @@ class Run:
         if outcome is not None:
             self._wait_session(10.0)
             if not outcome.ran and outcome.exit_code is not ExitCode.OK:
-                raise _as_error(outcome)
+                raise error_of(outcome.exit_code, outcome.failure or "the run failed")
             return True
         if self._session is not None and self._session.poll() is not None:
             raise RunLost(f"the run's session process ended by itself; see {self.folder / 'session.log'}")
@@ -174,28 +159,10 @@ class Run:
 
     # -- while it runs -------------------------------------------------------------------------------
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        """One request over the control socket.
-
-        Raises
-        ------
-        RunLost
-            Nobody answers: the run has ended, or died.
-        RenaGraphError
-            What the coordinator refused, in its words.
-        """
-        if self._socket is None or self._answers is None:
+        """One request over the control socket; see :meth:`ControlLink.ask`."""
+        if self._link is None:
             raise RunLost(f"run {self.id} is not running")
-        try:
-            self._socket.sendall(json.dumps(request).encode() + b"\n")
-            line = self._answers.readline()
-        except OSError as error:
-            raise RunLost(f"run {self.id} does not answer: {error}") from error
-        if not line:
-            raise RunLost(f"run {self.id} has ended")
-        answer: dict[str, Any] = json.loads(line)
-        if not answer.pop("ok"):
-            raise _error_of(ExitCode(answer["exit_code"]), answer["error"])
-        return answer
+        return self._link.ask(request)
 
     def status(self) -> dict[str, Any]:
         """Everything that is known now; after the end, what was known last."""
@@ -314,11 +281,9 @@ class Run:
             self._let_go()
             self._wait_session(15.0)
         self._let_go()
-        if self._answers is not None:
-            self._answers.close()
-        if self._socket is not None:
-            self._socket.close()
-        self._socket = self._answers = None
+        if self._link is not None:
+            self._link.close()
+            self._link = None
 
     def _longest_stop(self) -> float:
         graph = self._setup.graph
@@ -331,42 +296,6 @@ class Run:
         self.close()
 
 
-class RunParams:
-    """``run.params``: a node's name gives its parameters."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-
-    def __getitem__(self, node: str) -> NodeParams:
-        return NodeParams(self._run, node)
-
-
-class NodeParams(MutableMapping[str, Any]):
-    """One node's parameters, read from and written to the running node."""
-
-    def __init__(self, run: Run, node: str) -> None:
-        self._run = run
-        self._node = node
-
-    def _values(self) -> dict[str, Any]:
-        return self._run.change_params(self._node)
-
-    def __getitem__(self, name: str) -> Any:
-        return self._values()[name]
-
-    def __setitem__(self, name: str, value: Any) -> None:
-        self._run.change_params(self._node, set={name: value})
-
-    def __delitem__(self, name: str) -> None:
-        self._run.change_params(self._node, remove=[name])
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values())
-
-    def __len__(self) -> int:
-        return len(self._values())
-
-
 def _what_is_waited_for(status: dict[str, Any]) -> str:
     if status["state"] != "starting":
         return str(status["state"])
@@ -374,19 +303,3 @@ def _what_is_waited_for(status: dict[str, Any]) -> str:
     if status["nodes"] and len(waiting) == len(status["nodes"]) and not status["streams"]:
         return "finding streams and starting nodes"
     return "waiting for " + ", ".join(waiting) if waiting else "letting the first sample in"
-
-
-def _as_error(outcome: Outcome) -> RenaGraphError:
-    return _error_of(outcome.exit_code, outcome.failure or "the run failed")
-
-
-def _error_of(exit_code: ExitCode, text: str) -> RenaGraphError:
-    match exit_code:
-        case ExitCode.USAGE:
-            return UsageError(text)
-        case ExitCode.SCRIPT:
-            return NodeFailed(text)
-        case ExitCode.ENVIRONMENT:
-            return EnvironmentRefused(text)
-        case _:
-            return RenaGraphError(text)
