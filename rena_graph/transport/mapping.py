@@ -40,12 +40,11 @@ _libc.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
 
 
 class _Pages:
-    """Owns a range of addresses: arrays made of it keep it as their base, and it is unmapped with the last of them."""
+    """Owns a range of addresses, which is unmapped when no array of it is left."""
 
     def __init__(self, address: int, size: int) -> None:
         self.address = address
         self.size = size
-        self.__array_interface__ = {"data": (address, False), "shape": (size,), "typestr": "|u1", "version": 3}
         # Not at exit: a thread may still be in the middle of a copy then, and the kernel unmaps everything anyhow.
         weakref.finalize(self, _libc.munmap, address, size).atexit = False
 
@@ -57,6 +56,19 @@ class _Pages:
         advice = _POPULATE_WRITE if writable else _POPULATE_READ
         if _libc.madvise(self.address + offset, size, advice):
             logger.debug("pages not populated: %s", os.strerror(ctypes.get_errno()))
+
+    def array(self, offset: int, size: int, writable: bool) -> NDArray[np.uint8]:
+        """A part of the range; it keeps the whole of it alive."""
+        return np.asarray(_Part(self, offset, size, writable))
+
+
+class _Part:
+    """What numpy makes an array of, and keeps as its base. Read-only here is read-only for every view."""
+
+    def __init__(self, pages: _Pages, offset: int, size: int, writable: bool) -> None:
+        self._pages = pages
+        place = (pages.address + offset, not writable)
+        self.__array_interface__ = {"data": place, "shape": (size,), "typestr": "|u1", "version": 3}
 
 
 def _mmap(address: int | None, size: int, protection: int, flags: int, fd: int, offset: int) -> int:
@@ -88,18 +100,14 @@ def map_mirrored(fd: int, plain: int, mirrored: tuple[int, ...], *, writable: bo
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
     pages = _Pages(_mmap(None, size, _PROT_NONE, flags, -1, 0), size)
     pages.place(0, plain, fd, 0, writable=True)
+    views = [pages.array(0, plain, writable=True)]
     offset = file_offset = plain
-    spans = [(0, plain)]
     for region in mirrored:
-        spans.append((offset, offset + 2 * region))
+        views.append(pages.array(offset, 2 * region, writable))
         for _ in range(2 if region else 0):
             pages.place(offset, region, fd, file_offset, writable)
             offset += region
         file_offset += region
-    whole = np.asarray(pages)
-    views = [whole[start:end] for start, end in spans]
-    for view in views[1:]:
-        view.flags.writeable = writable
     return views
 
 

@@ -21,6 +21,8 @@ _COMMITTED = int(Word.COMMITTED)
 _POSITION = int(EdgeColumn.POSITION)
 _DELIVERED = int(EdgeColumn.DELIVERED)
 _LAST_TIMESTAMP = int(EdgeColumn.LAST_TIMESTAMP)
+_MARGIN = 8
+"""A reader that was overtaken leaves one in so many of the samples that are still there."""
 
 
 class RingReader(EdgeReader):
@@ -52,7 +54,6 @@ class RingReader(EdgeReader):
         self._stamp_values = segment.stamps.data
         self._capacity = segment.geometry.capacity
         self._stamp_capacity = segment.geometry.stamps
-        self._margin = max(1, self._capacity // 8)
         self._chunks = ChunkTable(segment)
         self._latest = edge.policy == "latest"
         self._progress = futex.waker(futex.address_of(self._ints, 8 * EdgeColumn.POSITION))
@@ -110,7 +111,8 @@ class RingReader(EdgeReader):
             floor = words[_FLOOR]
             if floor <= self._position:
                 return int(committed - self._position)
-            self._drop(min(committed, floor + self._margin) - self._position, column)
+            room = max(0, committed - floor) // _MARGIN
+            self._drop(min(committed, floor + room) - self._position, column)
 
     def _jump(self, available: int) -> int:
         """Leave out all before the newest chunk."""

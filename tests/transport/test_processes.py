@@ -94,10 +94,11 @@ def test_a_writer_killed_in_the_middle_of_a_copy_leaves_whole_samples_only(ring_
     # 60 of 64 slots are full; the next chunk, of 20, overwrites the oldest 16.
     victim = stage.peer("die", port, count=60, size=20).ready()
     assert victim.process.wait(LIMIT) == -signal.SIGKILL
-    assert reader.pending() == 60 - 16 - 8
-    assert stage.dropped() == {"overrun": 16 + 8}
+    # Of the 44 that are left, the reader gives an eighth away so as not to be overtaken again at once.
+    assert reader.pending() == 44 - 5
+    assert stage.dropped() == {"overrun": 16 + 5}
     first = reader.position
-    np.testing.assert_array_equal(take(reader)[0], numbered(first, 36, channels))
+    np.testing.assert_array_equal(take(reader)[0], numbered(first, 39, channels))
     assert not reader.ended
     successor = stage.writer(port, epoch=1)
     assert successor.publish(numbered(60, 4, channels), stamps(60, 4)) == 60
