@@ -30,6 +30,11 @@ _INFO_TIMEOUT = 2.0
 _EARLY = 0.6
 """Seconds that :meth:`LslSourceBridge.prepare` waits for a stream that need not be there yet."""
 
+_FAST = 1000.0
+_REST = 0.001
+"""Seconds between two pulls of a stream of more than :data:`_FAST` Hz: outlets that push sample by sample would else
+wake us for each, which at 2048 Hz takes a sixth of a core."""
+
 
 class LslSourceBridge(SourceBridge):
     """Reads an LSL stream, for as long as the graph runs and whatever becomes of the outlet.
@@ -110,6 +115,8 @@ class LslSourceBridge(SourceBridge):
         while not stop.is_set():
             if self._inlet is not None:
                 self._read(self._inlet, timeline, writer, row)
+                if self._known().rate > _FAST:
+                    stop.wait(_REST)
             if self._inlet is None or self._watch.lost:
                 self._look(row, stop)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,9 +95,12 @@ def read_npz(path: Path) -> Recording:
                 raise StreamFormatError(f"recording {path}: a single array, not an NPZ archive: use numpy.savez")
             names = list(file.files)
             found = {key: file[key] for key in _KEYS if key in names}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError) as error:
+    except StreamFormatError:
+        raise
+    except Exception as error:
+        # On damaged files zipfile, zlib and numpy raise whatever they stumble over.
         hint = " (arrays of Python objects are not read: save numbers or text)" if "pickle" in str(error) else ""
-        raise StreamFormatError(f"recording {path}: cannot be read: {error}{hint}") from error
+        raise StreamFormatError(f"recording {path}: cannot be read: {type(error).__name__}: {error}{hint}") from error
     if "data" not in found:
         raise StreamFormatError(f'recording {path}: no array "data"; found {", ".join(names) or "nothing"}')
     if "rate" not in found and "timestamps" not in found:

@@ -26,6 +26,8 @@ BACK = 1.0
 _CREDIT_LIMIT = 0.1
 """Seconds of earlier earliness that can excuse a late sample."""
 
+_FEW = 8
+
 _LEAK = 1e-3
 """Periods of credit that fade with each sample, so that a clock that runs slightly fast earns none."""
 
@@ -54,11 +56,9 @@ class GapFinder:
             return 0, 0
         if self._previous is None:
             self._previous = float(timestamps[0]) - self._period
+        if len(timestamps) <= _FEW:
+            return self._feed_few(timestamps.tolist(), self._previous)
         lateness = np.diff(timestamps, prepend=self._previous) - self._period
-        if self._credit == 0.0 and len(timestamps) == 1 and abs(lateness[0]) < 0.5 * self._period:
-            # The usual sample of an even stream; the arithmetic below would say the same.
-            self._previous, self._credit = float(timestamps[0]), max(0.0, -float(lateness[0]))
-            return 0, 0
         # credit[i] = max(0, credit[i-1] - lateness[i] - leak), written without a loop.
         walk = np.cumsum(lateness + _LEAK * self._period)
         peaks = np.maximum.accumulate(np.maximum(walk, self._credit))
@@ -68,6 +68,19 @@ class GapFinder:
         self._previous = float(timestamps[-1])
         self._credit = min(float(credit[-1]), _CREDIT_LIMIT)
         return len(gaps), int(np.rint(gaps / self._period).clip(min=1).sum())
+
+    def _feed_few(self, timestamps: list[float], previous: float) -> tuple[int, int]:
+        """The same, sample by sample: for a few that is a tenth of the time."""
+        gaps = lost = 0
+        for stamp in timestamps:
+            lateness = stamp - previous - self._period
+            excess = lateness - min(self._credit, _CREDIT_LIMIT)
+            if excess > 0.5 * self._period:
+                gaps, lost = gaps + 1, lost + max(1, round(excess / self._period))
+            self._credit = max(0.0, self._credit - lateness - _LEAK * self._period)
+            previous = stamp
+        self._previous, self._credit = previous, min(self._credit, _CREDIT_LIMIT)
+        return gaps, lost
 
     def forget(self, previous: float) -> None:
         """Go on from the stamp `previous` without judging what lies before it."""
@@ -106,9 +119,14 @@ class Timeline:
         """
         if not len(timestamps):
             return timestamps
+        low = max(0.0, now - OLDEST)
+        if self._is_clean(timestamps, max(low, self._last), now + NEWEST):
+            self._last = float(timestamps[-1])
+            self._count_gaps(timestamps, True, row)
+            return timestamps
         flaws, stamps = 0, timestamps
         # NaN fails every comparison, so that only what is surely sound passes.
-        sound = (stamps >= max(0.0, now - OLDEST, self._last - BACK)) & (stamps <= now + NEWEST)
+        sound = (stamps >= max(low, self._last - BACK)) & (stamps <= now + NEWEST)
         if not sound.all():
             arrival = now - self._period * np.arange(len(stamps) - 1, -1, -1)
             stamps = np.where(sound, stamps, arrival)
@@ -120,6 +138,13 @@ class Timeline:
         self._last = float(ascending[-1])
         self._count_gaps(ascending, bool(sound.all()), row)
         return ascending
+
+    @staticmethod
+    def _is_clean(timestamps: Stamps, low: float, high: float) -> bool:
+        """Whether there is nothing to change, as nearly always. NaN makes each of these comparisons false."""
+        if not (timestamps[0] >= low and timestamps[-1] <= high):
+            return False
+        return len(timestamps) == 1 or bool((timestamps[1:] >= timestamps[:-1]).all())
 
     def _count_gaps(self, timestamps: Stamps, sound: bool, row: Row) -> None:
         if self._gaps is None:

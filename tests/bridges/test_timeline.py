@@ -87,6 +87,21 @@ def test_jittering_chunks_are_no_gaps_after_the_first_late_one() -> None:
     assert found <= 3
 
 
+# Milliseconds; 30 and 130 would fall onto the very edge between jitter and a gap, where rounding decides.
+step = st.integers(0, 200).filter(lambda ms: ms not in (30, 130))
+
+
+@given(st.lists(st.lists(step, min_size=9, max_size=30), min_size=1, max_size=4))
+def test_both_ways_to_count_agree(chunks: list[list[int]]) -> None:
+    vectors, loop, now = GapFinder(50.0), GapFinder(50.0), NOW
+    loop.forget(NOW)
+    vectors.forget(NOW)
+    for steps in chunks:
+        stamps = now + np.cumsum(steps) / 1000
+        assert vectors.feed(stamps) == loop._feed_few(stamps.tolist(), now)
+        now = float(stamps[-1])
+
+
 @pytest.mark.parametrize("error", [0.98, 1.02])
 def test_a_device_that_is_a_little_fast_or_slow_has_no_gaps_and_hides_none(error: float) -> None:
     finder = GapFinder(100.0)
