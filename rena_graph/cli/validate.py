@@ -14,6 +14,7 @@ from rena_graph.cli.options import allow_code_option, graph_argument, json_optio
 from rena_graph.cli.output import write_json, write_line
 from rena_graph.errors import ExitCode, GraphInvalid
 from rena_graph.graph.problems import Problem
+from rena_graph.graph.wording import plural
 
 __all__ = ["command"]
 
@@ -40,7 +41,8 @@ def command(ctx: click.Context, graph: Path, as_json: bool, allow_code: tuple[Pa
         summary = None
         problems = invalid.problems
     else:
-        summary = f"{len(loaded.nodes)} nodes, {len(loaded.streams)} streams, {len(loaded.edges)} edges"
+        counts = ((loaded.nodes, "node"), (loaded.streams, "stream"), (loaded.edges, "edge"))
+        summary = ", ".join(plural(len(things), noun) for things, noun in counts)
         problems = loaded.warnings
     if as_json:
         write_json(_as_json(graph, problems, summary is not None))
@@ -60,7 +62,7 @@ def _print(graph: Path, problems: tuple[Problem, ...], summary: str | None) -> N
         write_line(_coloured(problem) if colour else str(problem))
     errors = sum(problem.is_error for problem in problems)
     warnings = len(problems) - errors
-    counts = [f"{n} {word}{'s' if n != 1 else ''}" for n, word in ((errors, "error"), (warnings, "warning")) if n]
+    counts = [plural(number, word) for number, word in ((errors, "error"), (warnings, "warning")) if number]
     outcome = f"valid: {summary}" if summary is not None else "invalid"
     write_line(f"{graph}: {outcome}{' (' + ', '.join(counts) + ')' if counts else ''}")
 
