@@ -94,8 +94,12 @@ def attach(
         until = None if seconds is None else clock() + seconds
         follower = _Follower(run, guarded, interrupts, clock, until, asked)
         code = follower.follow()
+        failure = run.failure
+        if asked and code is not ExitCode.KILLED:
+            # However its half-started processes went: it was the user who ended it.
+            code, failure = ExitCode.OK, None
         guarded.messages(run.messages())
-        guarded.finish(follower.last_status(), code, run.folder, run.failure)
+        guarded.finish(follower.last_status(), code, run.folder, failure)
         return code
     finally:
         guarded.close()
@@ -134,7 +138,7 @@ class _Follower:
         while True:
             code = self._run.wait(POLL)
             if code is not None:
-                return code
+                return ExitCode.KILLED if self._killed else code
             self._display.messages(self._run.messages())
             self._show()
             if self._interrupts.count > 2 and self._killed:

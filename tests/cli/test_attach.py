@@ -214,6 +214,28 @@ def test_an_interrupt_during_the_start_up_ends_in_good_order(capfd: pytest.Captu
     assert shown.of("finish")
 
 
+def test_however_a_half_started_run_goes_down_it_was_the_user_who_ended_it(capfd: pytest.CaptureFixture[str]) -> None:
+    run = Script()
+    run.lost = True  # it never answered
+    run.failure = "Ray was still starting"
+
+    def starting() -> None:
+        run.code = ExitCode.ENVIRONMENT
+        signal.raise_signal(signal.SIGTERM)
+
+    run.starting = starting
+    shown = Shown()
+    assert attached(run, shown) is ExitCode.OK
+    assert shown.of("finish") == [("the run", ExitCode.OK, Path("/runs/x"), None)]
+    assert "interrupted" in capfd.readouterr().err
+
+
+def test_a_run_that_was_killed_is_killed_whatever_it_says_itself() -> None:
+    run = Script({3: interrupt(), 4: interrupt()}, stubborn=True)
+    run.kill = lambda: setattr(run, "code", ExitCode.OK)  # type: ignore[method-assign]
+    assert attached(run, Shown()) is ExitCode.KILLED
+
+
 def test_a_second_interrupt_during_the_start_up_kills(capfd: pytest.CaptureFixture[str]) -> None:
     run = Script(stubborn=True)
 

@@ -123,6 +123,11 @@ def test_every_exit_code_has_an_ending(code: ExitCode) -> None:
     assert summary_lines(status(), code, Path("x"))[0].startswith(f"heart-rate {ENDINGS[code]} after")
 
 
+def test_a_run_that_never_ran_has_a_short_one() -> None:
+    lines = summary_lines(complete({"graph": "g"}), 0, Path("/runs/x"))
+    assert lines == ["g ended in good order before it ran (exit code 0)", "logs: /runs/x"]
+
+
 def test_a_run_that_never_reported_has_a_summary() -> None:
     lines = summary_lines(complete({"graph": "g", "nodes": {"a": {"state": "placing"}}}), 0, Path("x"))
     assert row(lines, "a").startswith("a placing 0 – ")

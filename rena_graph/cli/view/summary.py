@@ -41,9 +41,11 @@ def summary_lines(status: Mapping[str, Any], code: int, folder: Path) -> list[st
         The run's folder.
     """
     how = ENDINGS[ExitCode(code)]
-    lines = [f"{status['graph']} {how} after {duration(status['uptime'])} (exit code {int(code)})"]
-    if status["nodes"]:
-        lines += columns(_rows(status["nodes"]), _HEADER)
+    when = f"after {duration(status['uptime'])}" if status["uptime"] else "before it ran"
+    lines = [f"{status['graph']} {how} {when} (exit code {int(code)})"]
+    if not status["nodes"]:
+        return [*lines, f"logs: {folder}"]
+    lines += columns(_rows(status["nodes"]), _HEADER)
     lines += [f"{name}: {node['error']}" for name, node in status["nodes"].items() if node.get("error")]
     lines += ledger_lines(status["edges"])
     lines += source_lines(status["streams"])
