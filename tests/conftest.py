@@ -103,6 +103,20 @@ def _segments() -> set[str]:
     return {p.name for p in shm.glob("rg*")} if shm.is_dir() else set()
 
 
+def _held_by_others(segments: set[str]) -> set[str]:
+    """Segments that processes of somebody else on this machine (another test session, a run) have mapped."""
+    ours = {os.getpid(), *(p.pid for p in psutil.Process().children(recursive=True))}
+    held: set[str] = set()
+    for process in psutil.process_iter():
+        if process.pid not in ours:
+            try:
+                maps = Path(f"/proc/{process.pid}/maps").read_text()
+            except OSError:
+                continue
+            held |= {name for name in segments if f"/dev/shm/{name}" in maps}
+    return held
+
+
 def _sockets() -> set[str]:
     base = Path(os.environ["XDG_RUNTIME_DIR"]) / "rena-graph"
     return {p.name for p in base.iterdir()} if base.is_dir() else set()
@@ -121,9 +135,10 @@ def nothing_left(own_folders: None) -> Iterator[None]:
     deadline = time.monotonic() + 5.0
     while True:
         children = _children()
+        segments = _segments() - before[1]
         left = {
             "processes": sorted(f"{pid} {children[pid]}" for pid in set(children) - before[0]),
-            "segments": sorted(_segments() - before[1]),
+            "segments": sorted(segments - _held_by_others(segments) if segments else ()),
             "sockets": sorted(_sockets() - before[2]),
             "threads": sorted(_threads() - before[3]),
         }

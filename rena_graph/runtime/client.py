@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Literal
 
@@ -211,26 +212,54 @@ class Run:
         params: dict[str, Any] = self.ask(request)["params"]
         return params
 
+    def set_frequency(self, node: str, hz: float) -> None:
+        """Let a node run at most `hz` times a second from its next deadline on; it stays so over restarts.
+
+        Raises
+        ------
+        UsageError
+            No such node, or no such frequency.
+        """
+        self.ask({"op": "rate", "node": node, "hz": hz})
+
+    def pause(self, node: str) -> None:
+        """Let a node begin no further loop; what arrives meanwhile waits as far as its buffers hold it."""
+        self.ask({"op": "pause", "node": node})
+
+    def resume(self, node: str) -> None:
+        """Let a paused node go on."""
+        self.ask({"op": "resume", "node": node})
+
     def stop(self) -> None:
         """Ask for the end in good order: sources first, each node's ``cleanup()``, then the outlets."""
-        self._tell({"op": "stop"})
-
-    def kill(self) -> None:
-        """End it now."""
-        self._tell({"op": "kill"})
-
-    def _tell(self, request: dict[str, Any]) -> None:
         try:
-            self.ask(request)
+            self.ask({"op": "stop"})
         except RunLost:
             # It is over, or not there yet: closing our end of the pipe says the same to the session.
             self._let_go()
+
+    def kill(self) -> None:
+        """End it now, whatever it is doing."""
+        try:
+            self.ask({"op": "kill"})
+        except RunLost:
+            self._kill_session()
+
+    def _kill_session(self) -> None:
+        """Without a coordinator to ask: the session goes, and the reaper ends what it leaves."""
+        if self._session is None or self._session.poll() is not None:
+            return
+        with suppress(FileNotFoundError):
+            (self._setup.runtime / "kill").touch()
+        if Outcome.read(self.folder) is None:
+            Outcome(ExitCode.KILLED, "killed").write(self.folder)
+        self._session.kill()
 
     # -- end -----------------------------------------------------------------------------------------
     @property
     def ended(self) -> bool:
         """Whether everything of the run is gone from this machine."""
-        return self._session is None or self._session.poll() is not None
+        return self._session is None or self._wait_session(0.0)
 
     @property
     def exit_code(self) -> ExitCode | None:
@@ -259,10 +288,16 @@ class Run:
     def _wait_session(self, timeout: float | None) -> bool:
         if self._session is None:
             return True
+        deadline = None if timeout is None else time.monotonic() + timeout
         try:
             self._session.wait(timeout)
         except subprocess.TimeoutExpired:
             return False
+        # Where the session was killed the reaper has work to do still.
+        while self._setup.runtime.exists():
+            if deadline is not None and time.monotonic() > deadline:
+                return False
+            time.sleep(POLL)
         return True
 
     def _let_go(self) -> None:
@@ -275,7 +310,7 @@ class Run:
             shutil.rmtree(self._setup.runtime, ignore_errors=True)
             return
         if not self.ended and Outcome.read(self.folder) is None:
-            self._tell({"op": "stop"})
+            self.stop()
         if not self._wait_session(self._longest_stop()):
             self.kill()
             self._let_go()

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from contextlib import suppress
 from typing import Any
 
 import ray
 from ray.exceptions import RayActorError, RayError
 
-from rena_graph.errors import ExitCode, ParamRefused, RenaGraphError, UsageError
-from rena_graph.graph.document import ParamDef
+from rena_graph.errors import ExitCode, RenaGraphError
 from rena_graph.runtime.agent_actor import AgentActor
 from rena_graph.runtime.alive import hold_alive
 from rena_graph.runtime.clock import SystemClock
@@ -21,6 +19,7 @@ from rena_graph.runtime.lifecycle import ALIVE, NodeState
 from rena_graph.runtime.machine import Coordinator, Phase
 from rena_graph.runtime.messages import MessageLog, log_to
 from rena_graph.runtime.node_actor import NodeActor
+from rena_graph.runtime.operations import Operations
 from rena_graph.runtime.placement import node_options, refuse_unplaceable
 from rena_graph.runtime.plan import HostPaths, Plan, make_plan
 from rena_graph.runtime.run_setup import Outcome, RunSetup
@@ -30,7 +29,6 @@ from rena_graph.runtime.signals import (
     HostFailed,
     HostPrepared,
     Instruction,
-    KillAsked,
     KillNode,
     LauncherGone,
     NodeGone,
@@ -45,13 +43,12 @@ from rena_graph.runtime.signals import (
     StartNode,
     StartSinks,
     StartSources,
-    StopAsked,
     StopNode,
     StopSinks,
     StopSources,
     Tick,
 )
-from rena_graph.streams.params import ParamChanges, Params
+from rena_graph.runtime.status import make_status
 
 __all__ = ["CoordinatorActor"]
 
@@ -60,6 +57,9 @@ log = logging.getLogger(__name__)
 TICK_SECONDS = 0.1
 START_DELAY = 0.02
 """Seconds from the order to start to the first tick, so that it reaches every node before."""
+CLOSE_PATIENCE = 15.0
+KILL_PATIENCE = 0.5
+"""Seconds that the host agent has to take everything down, in good order and after a kill."""
 LAST_WORD = 1.0
 """Seconds to wait for the last event of a node whose process has ended."""
 
@@ -74,7 +74,7 @@ class CoordinatorActor:
         self._clock = SystemClock()
         graph = setup.graph
         self._machine = Coordinator(graph.nodes, graph.levels)
-        self._params = {name: Params(graph.params_of(name), folder=graph.folder) for name in graph.nodes}
+        self._operations = Operations(graph, self._command, self._status, self._hear)
         self._plan: Plan | None = None
         self._agent: Any = None
         self._actors: dict[str, Any] = {}
@@ -83,8 +83,9 @@ class CoordinatorActor:
         self._running_since: float | None = None
         self._todo: asyncio.Queue[Instruction] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._begun = asyncio.Event()
         self._ended = asyncio.Event()
-        self._server = ControlServer(setup.socket, self._answer)
+        self._server = ControlServer(setup.socket, self._operations.answer)
 
     # -- life ----------------------------------------------------------------------------------------
     async def run(self) -> int:
@@ -96,9 +97,10 @@ class CoordinatorActor:
             .options(num_cpus=0, name="agent", namespace=namespace, lifetime="detached", max_concurrency=8)
             .remote(self._setup, me)
         )
-        await self._server.start()
         self._spawn(self._carry_out())
         self._do(self._machine.begin(self._clock.now()))
+        self._begun.set()
+        await self._server.start()
         while not self._ended.is_set():
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._ended.wait(), TICK_SECONDS)
@@ -128,6 +130,9 @@ class CoordinatorActor:
                 case KillNode(node, epoch):
                     # Not in the queue: what is before it there may be waiting for just this node.
                     self._spawn(self._kill(node, epoch))
+                case EndRun(exit_code, failure):
+                    # Nor this: after a kill it does not wait for what was going on.
+                    self._spawn(self._end(exit_code, failure))
                 case _:
                     self._todo.put_nowait(instruction)
 
@@ -148,7 +153,8 @@ class CoordinatorActor:
                 self._hear(SourcesEnded())
 
     async def launcher_gone(self) -> None:
-        """The session process says so."""
+        """The session process says so; it may be before the beginning."""
+        await self._begun.wait()
         self._hear(LauncherGone())
 
     # -- carrying out --------------------------------------------------------------------------------
@@ -180,8 +186,6 @@ class CoordinatorActor:
             case StopSinks():
                 await self._agent.stop_sinks.remote()
                 self._hear(SinksStopped())
-            case EndRun(exit_code, failure):
-                await self._end(exit_code, failure)
 
     async def _prepare(self) -> None:
         setup = self._setup
@@ -219,7 +223,9 @@ class CoordinatorActor:
         assert self._plan is not None
         await self._agent.watch_console.remote(node, epoch)
         actor = self._actors[node]
-        self._spawn(self._watch(node, epoch, actor.run.remote(self._plan.setup(node, epoch, self._definitions(node)))))
+        operations = self._operations
+        setup = self._plan.setup(node, epoch, operations.definitions(node), operations.frequencies.get(node))
+        self._spawn(self._watch(node, epoch, actor.run.remote(setup)))
 
     async def _watch(self, node: str, epoch: int, life: Any) -> None:
         try:
@@ -250,92 +256,39 @@ class CoordinatorActor:
 
     async def _end(self, exit_code: ExitCode, failure: str | None) -> None:
         try:
-            last = await self._agent.close.remote()
+            patience = KILL_PATIENCE if exit_code is ExitCode.KILLED else CLOSE_PATIENCE
+            last = await asyncio.wait_for(asyncio.wrap_future(self._agent.close.remote().future()), patience)
             self._messages.extend(last["console"])
             self._report = last.get("report", self._report)
-        except RayError as error:
+        except (RayError, asyncio.TimeoutError) as error:
+            # What it leaves on this host is the reaper's.
             log.warning("the host agent did not close: %s", error)
         self._messages.close()
-        Outcome(exit_code, failure, self._status(), self._running_since is not None).write(self._setup.folder)
+        Outcome(exit_code, failure, self._known_status(), self._running_since is not None).write(self._setup.folder)
         for actor in (*self._actors.values(), self._agent):
-            ray.kill(actor, no_restart=True)
+            if actor is not None:
+                ray.kill(actor, no_restart=True)
         self._ended.set()
 
     # -- answering -----------------------------------------------------------------------------------
-    async def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        match request.get("op"):
-            case "status":
-                await self._refresh()
-                return {"status": self._status()}
-            case "params":
-                return await self._change_params(request)
-            case "stop":
-                self._hear(StopAsked(str(request.get("why", "asked to"))))
-                return {}
-            case "kill":
-                self._hear(KillAsked())
-                return {}
-            case other:
-                raise UsageError(f"the control socket knows no {other!r}; it knows status, params, stop, kill")
+    async def _status(self) -> dict[str, Any]:
+        if self._plan is not None and self._machine.phase is not Phase.ENDED:
+            # A beat may be a quarter of a second old: ask for now, but answer in any case.
+            with suppress(RayError, asyncio.TimeoutError):
+                report = await asyncio.wait_for(asyncio.wrap_future(self._agent.report.remote().future()), 1.0)
+                self._report = report or self._report
+        return self._known_status()
 
-    async def _refresh(self) -> None:
-        if self._plan is None or self._machine.phase is Phase.ENDED:
-            return
-        with suppress(RayError, asyncio.TimeoutError):
-            report = await asyncio.wait_for(asyncio.wrap_future(self._agent.report.remote().future()), 1.0)
-            self._report = report or self._report
-
-    def _definitions(self, node: str) -> dict[str, ParamDef]:
-        """The node's parameters as they are now: what a restarted node starts with."""
-        params = self._params[node]
-        return {name: d.model_copy(update={"value": params[name]}) for name, d in params.definitions.items()}
-
-    async def _change_params(self, request: dict[str, Any]) -> dict[str, Any]:
-        node = str(request.get("node"))
-        if node not in self._params:
-            raise ParamRefused(f"there is no node {node!r}; the nodes are {', '.join(self._params)}")
-        params = self._params[node]
-        change = ParamChanges(
-            dict(request.get("set", {})), dict(request.get("add", {})), tuple(request.get("remove", ()))
-        )
-        if change != ParamChanges():
-            params.apply(change)
-            record = self._machine.nodes[node]
-            message = {"do": "params", "set": change.values, "add": change.add, "remove": change.remove}
-            if record.run_sent:
-                await self._agent.command.remote(node, record.epoch, message)
-        return {"params": dict(params)}
-
-    def _status(self) -> dict[str, Any]:
-        machine, report = self._machine, self._report
-        dropped: dict[str, int] = {}
-        for edge in report["edges"]:
-            dropped[edge["to"]] = dropped.get(edge["to"], 0) + sum(edge["dropped"].values())
-        nodes = {}
-        for name, record in machine.nodes.items():
-            nodes[name] = {
-                **report["nodes"].get(name, {}),
-                "state": record.state.label,
-                "stale": record.stale_for is not None,
-                "restarts": record.restarts,
-                "error": record.error,
-                "dropped": dropped.get(name, 0),
-                "params": dict(self._params[name]),
-            }
+    def _known_status(self) -> dict[str, Any]:
         since = self._running_since
-        return {
-            "run": self._setup.id,
-            "graph": self._setup.graph.document.name,
-            "state": machine.phase.value,
-            "uptime": 0.0 if since is None else self._clock.now() - since,
-            "exit_code": int(machine.exit_code) if machine.phase is Phase.ENDED else None,
-            "failure": machine.failure,
-            "transport": self._setup.transport,
-            "pid": os.getpid(),
-            "nodes": nodes,
-            "streams": report["streams"],
-            "edges": report["edges"],
-        }
+        uptime = 0.0 if since is None else self._clock.now() - since
+        return make_status(self._setup, self._machine, self._report, self._operations.params, uptime)
+
+    async def _command(self, node: str, message: dict[str, Any]) -> None:
+        """To the process that runs the node now; one that is still to come is told by its setup."""
+        record = self._machine.nodes[node]
+        if record.run_sent and record.state in ALIVE:
+            await self._agent.command.remote(node, record.epoch, message)
 
 
 def _plain(error: BaseException) -> str:

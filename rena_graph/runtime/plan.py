@@ -99,9 +99,11 @@ class Plan:
         """Rows of the board's edge table."""
         return len(self.edges) + len(self.sinks)
 
-    def setup(self, node: str, epoch: int, params: Mapping[str, ParamDef]) -> NodeSetup:
-        """What the process of `node` is told."""
+    def setup(self, node: str, epoch: int, params: Mapping[str, ParamDef], frequency: float | None = None) -> NodeSetup:
+        """What the process of `node` is told; `frequency` (Hz) where it is no longer the graph's."""
         definition = self.graph.nodes[node]
+        if frequency is not None:
+            definition = definition.model_copy(update={"run_frequency": frequency})
         inputs = tuple(self._input(edge, spec) for edge, spec in self.edges if edge.node == node)
         outputs = tuple(OutputSetup(out.as_ or name, self.ports[name]) for name, out in definition.outputs.items())
         row = self.node_rows[node]

@@ -87,7 +87,8 @@ def main(folder: str, prefix: str, session: int) -> None:
     wait_for_lock(os.path.join(folder, "session.lock"), fcntl.LOCK_EX)
     deadline = time.monotonic() + GRACE
     while os.path.isdir(folder) and not (everybody_gone(folder) and not run_processes(folder, session)):
-        if time.monotonic() > deadline:
+        # Whoever asks for a kill leaves a note: then nobody gets time to end by itself.
+        if time.monotonic() > deadline or os.path.exists(os.path.join(folder, "kill")):
             end_all(folder, session)
         time.sleep(0.05)
     remove_traces(folder, prefix)

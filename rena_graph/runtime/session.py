@@ -126,8 +126,7 @@ class Session:
         if self._coordinator is not None and not self._local:
             ray.kill(self._coordinator, no_restart=True)
         ray.shutdown()
-        if self._local:
-            self._end_leftovers()
+        self._end_leftovers()
         shutil.rmtree(setup.runtime, ignore_errors=True)
 
     def _end_leftovers(self) -> None:

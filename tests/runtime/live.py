@@ -77,8 +77,7 @@ def finish(run: Run, code: ExitCode = ExitCode.OK, limit: float = 40.0) -> dict[
 
 def told(run: Run) -> str:
     """All that was printed and said."""
-    lines = (run.folder / "console.jsonl").read_text()
-    return lines
+    return (run.folder / "console.jsonl").read_text()
 
 
 def balanced(status: dict[str, Any]) -> None:

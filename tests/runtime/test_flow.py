@@ -161,3 +161,33 @@ def test_a_million_channels(ray_address: str, tmp_path: Path) -> None:
     balanced(status)
     assert status["edges"][0]["delivered"] == 30
     assert f"30 frames of {width}" in said
+
+
+def test_rate_pause_and_resume_take_effect_and_outlive_a_restart(ray_address: str, tmp_path: Path) -> None:
+    import os
+    import signal
+
+    from rena_graph.errors import UsageError
+
+    nodes = {"last": collect(tmp_path / "a.npz", trigger="clock", run_frequency=20)}
+    with running(document({}, nodes), ray_address) as run:
+
+        def node() -> dict[str, Any]:
+            return dict(run.status()["nodes"]["last"])
+
+        run.set_frequency("last", 200)
+        wait_until(lambda: node()["frequency"] == 200 and node()["rate"] > 150, what="200 Hz")
+        run.pause("last")
+        wait_until(lambda: node()["state"] == "paused")
+        loops = node()["loops"]
+        assert node()["loops"] == loops
+        run.resume("last")
+        wait_until(lambda: node()["state"] == "running" and node()["loops"] > loops)
+        os.kill(node()["pid"], signal.SIGKILL)
+        wait_until(lambda: node()["restarts"] == 1 and node()["state"] == "running")
+        assert node()["frequency"] == 200
+        for wrong in (0, -1, float("nan"), True):
+            with pytest.raises(UsageError, match="above 0"):
+                run.set_frequency("last", wrong)
+        with pytest.raises(UsageError, match="'last'"):
+            run.pause("lost")

@@ -1,0 +1,64 @@
+"""A run's status: what the coordinator decided and what its host counted, as one JSON-able value."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from rena_graph.runtime.machine import Coordinator, Phase
+from rena_graph.runtime.run_setup import RunSetup
+
+__all__ = ["make_status"]
+
+
+def make_status(
+    setup: RunSetup,
+    machine: Coordinator,
+    report: Mapping[str, Any],
+    params: Mapping[str, Mapping[str, Any]],
+    uptime: float,
+) -> dict[str, Any]:
+    """Put together what ``status`` answers.
+
+    Parameters
+    ----------
+    setup : RunSetup
+        Which run.
+    machine : Coordinator
+        States, restarts, failures.
+    report : mapping
+        The newest of :meth:`rena_graph.runtime.report.BoardReader.read`.
+    params : mapping
+        Parameters by node, as they are now.
+    uptime : float
+        Seconds since the first sample was let in.
+    """
+    dropped: dict[str, int] = {}
+    for edge in report["edges"]:
+        dropped[edge["to"]] = dropped.get(edge["to"], 0) + sum(edge["dropped"].values())
+    nodes = {
+        name: {
+            **report["nodes"].get(name, {}),
+            "state": record.state.label,
+            "stale": record.stale_for is not None,
+            "restarts": record.restarts,
+            "error": record.error,
+            "dropped": dropped.get(name, 0),
+            "params": dict(params[name]),
+        }
+        for name, record in machine.nodes.items()
+    }
+    return {
+        "run": setup.id,
+        "graph": setup.graph.name,
+        "state": machine.phase.value,
+        "uptime": uptime,
+        "exit_code": int(machine.exit_code) if machine.phase is Phase.ENDED else None,
+        "failure": machine.failure,
+        "transport": setup.transport,
+        "pid": os.getpid(),
+        "nodes": nodes,
+        "streams": report["streams"],
+        "edges": report["edges"],
+    }
