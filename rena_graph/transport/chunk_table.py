@@ -47,12 +47,21 @@ class ChunkTable:
         """The chunk with the sample of this sequence number; None where it is forgotten or not published yet."""
         if not 0 <= sequence < self._words[Word.COMMITTED]:
             return None
-        # Most who ask want to know about what came last.
-        newest = self.newest()
-        if newest is not None and newest[0] <= sequence < newest[0] + newest[1]:
-            return ChunkInfo(*newest)
+        # From the newest back in ever longer steps: most who ask want to know about what came last.
         high = self._words[Word.CHUNKS]
-        low = max(0, high - self._count + 1)
+        oldest = max(0, high - self._count + 1)
+        low, step = high, 1
+        while low > oldest:
+            low = max(oldest, low - step)
+            record = self._read(low)
+            if record is None or record[0] <= sequence:
+                break
+            high = low
+            step *= 2
+        return self._between(low, high, sequence)
+
+    def _between(self, low: int, high: int, sequence: int) -> ChunkInfo | None:
+        """The chunk with this sample, among those numbered from `low` to `high` - 1."""
         while low < high:
             middle = (low + high) // 2
             record = self._read(middle)
