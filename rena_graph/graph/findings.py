@@ -8,7 +8,7 @@ from typing import Literal
 from rena_graph.graph.positions import Place
 from rena_graph.graph.problems import CODES, JsonPath, Problem, json_path, printable, sort_key
 from rena_graph.graph.source import Source
-from rena_graph.graph.wording import Nearest
+from rena_graph.graph.wording import Nearest, plural
 
 __all__ = ["MAX_PROBLEMS", "Findings"]
 
@@ -80,7 +80,7 @@ class Findings:
         problems = [self._placed(finding, source, places) for finding in self._kept]
         problems.sort(key=sort_key)
         if self._unlisted:
-            message = f"{self._unlisted:,} more problems are not listed"
+            message = f"not listed: {plural(self._unlisted, 'more problem')}"
             problems.append(Problem("G010", "error", message, source.name, hint="mend these first"))
         return tuple(problems)
 

@@ -37,6 +37,8 @@ class Draft:
         Every name of a stream in the document, broken ones too, and where it is produced.
     complete : bool
         Whether `producers` has all names; false where a whole part could not be read.
+    broken_parts : bool
+        Whether streams were left out, or have names that cannot be.
     kept_inputs : dict of str to list of int
         For nodes of which inputs were broken: the places that the others have in the document.
     """
@@ -47,12 +49,13 @@ class Draft:
     damaged: dict[str, set[str]] = field(default_factory=dict)
     producers: dict[str, list[JsonPath]] = field(default_factory=dict)
     complete: bool = True
+    broken_parts: bool = False
     kept_inputs: dict[str, list[int]] = field(default_factory=dict)
 
     @property
     def healthy(self) -> bool:
         """Whether everything could be read."""
-        return self.head is not None and self.complete and not self.damaged
+        return self.head is not None and self.complete and not self.broken_parts and not self.damaged
 
     def sound(self, node: str, *fields: str) -> bool:
         """Whether none of the node's `fields` is broken."""
@@ -120,7 +123,7 @@ def _read_stream(name: str, raw: object, draft: Draft, findings: Findings) -> No
     if stream is not None and named:
         draft.streams[name] = stream
     else:
-        draft.damaged.setdefault("", set()).add(name)
+        draft.broken_parts = True
 
 
 def _read_node(name: str, raw: object, draft: Draft, findings: Findings) -> None:
@@ -130,7 +133,7 @@ def _read_node(name: str, raw: object, draft: Draft, findings: Findings) -> None
         draft.complete = False
         return
     if not _name_is_sound(NodeName, name, path, findings):
-        draft.damaged.setdefault("", set()).add(name)
+        draft.broken_parts = True
     outputs = raw.outputs if isinstance(raw, NodeDef) else raw.get("outputs", {})
     if isinstance(outputs, dict):
         for output in outputs:

@@ -121,8 +121,8 @@ def parse_source(data: bytes, name: str = "graph") -> Source:
     try:
         value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
-        line, column = Lines(text).place(error.pos)
-        message, found, hint = explain_syntax(text, error)
+        offset, message, found, hint = explain_syntax(text, error)
+        line, column = Lines(text).place(offset)
         raise _refusal("G004", name, message, line, column, found=found, hint=hint) from None
     except RecursionError:
         raise _too_deep(text, name) from None

@@ -4,27 +4,52 @@ from __future__ import annotations
 
 import json
 import re
+from typing import NamedTuple
 
 from rena_graph.graph.problems import printable
 
-__all__ = ["explain_syntax"]
+__all__ = ["SyntaxFlaw", "explain_syntax"]
 
 _WORDS = {"True": "true", "False": "false", "None": "null", "undefined": "null"}
 _WORD = re.compile(r"[A-Za-z_$][\w$-]*")
 
 
-def explain_syntax(text: str, error: json.JSONDecodeError) -> tuple[str, str, str | None]:
-    """The message, what was found, and a hint, for the parser's own `error`."""
+class SyntaxFlaw(NamedTuple):
+    """What is wrong at `offset` of a text."""
+
+    offset: int
+    message: str
+    found: str
+    hint: str | None = None
+
+
+def explain_syntax(text: str, error: json.JSONDecodeError) -> SyntaxFlaw:
+    """What the parser's own `error` means; the same in all versions of Python."""
+    comma = _last_comma(text, error)
+    if comma is not None:
+        found = _found(text[comma : comma + 60])
+        return SyntaxFlaw(comma, "a comma before a closing bracket", found, "take it away")
+    return SyntaxFlaw(error.pos, *_explain(text, error))
+
+
+def _last_comma(text: str, error: json.JSONDecodeError) -> int | None:
+    """Where the comma is that nothing follows; Python 3.13 says so, older ones complain of the bracket behind it."""
     at = error.pos
-    rest = text[at : at + 60]
-    before = text[:at].rstrip() if at < 100_000 else text[at - 100_000 : at].rstrip()
+    if "trailing comma" in error.msg:
+        return at
+    window = text[max(0, at - 100_000) : at].rstrip(" \t\r\n")
+    if text[at : at + 1] in ("}", "]") and window.endswith(","):
+        return max(0, at - 100_000) + len(window) - 1
+    return None
+
+
+def _explain(text: str, error: json.JSONDecodeError) -> tuple[str, str, str | None]:
+    rest = text[error.pos : error.pos + 60]
     found = _found(rest)
     if not text.strip():
         return "the graph file is empty", "no text", "begin with {"
     if error.msg.startswith("Extra data"):
         return "there is something behind the end of the document", found, "a graph is one object"
-    if "trailing comma" in error.msg or (rest[:1] in ("}", "]") and before.endswith(",")):
-        return "a comma before a closing bracket", found, "take the last comma away"
     if rest.startswith(("//", "/*", "#")):
         return "JSON has no comments", found, 'put it into a "description"'
     if rest.startswith("'"):

@@ -110,8 +110,8 @@ def test_lines_may_be_asked_for_in_any_order() -> None:
 @pytest.mark.parametrize(
     ("text", "place", "message"),
     [
-        ('{"a": 1,}', (1, 9), "a comma before a closing bracket"),
-        ("[1, 2,]", (1, 7), "a comma before a closing bracket"),
+        ('{"a": 1,\n }', (1, 8), "a comma before a closing bracket"),
+        ("[1, 2,]", (1, 6), "a comma before a closing bracket"),
         ('{"a": nil}', (1, 7), "text without quotes"),
         ("{a: 1}", (1, 2), "text without quotes"),
         ('{"a" 1}', (1, 6), "a colon is missing before this"),

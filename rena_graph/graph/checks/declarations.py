@@ -11,6 +11,8 @@ from rena_graph.graph.wording import join, plural, quote
 
 __all__ = ["check"]
 
+_WIDER = {"uint8": "int16", "uint16": "int32", "uint32": "int64", "uint64": "int64 (below 2^63)", "bool": "int8"}
+
 
 def check(graph: Graph, draft: Draft, findings: Findings) -> None:
     """G302 and G306 to G309."""
@@ -37,7 +39,10 @@ def _channel_names(name: str, stream: StreamDef | OutputDef, path: JsonPath, fin
 
 def _source(name: str, stream: StreamDef, path: JsonPath, findings: Findings) -> None:
     source = stream.source
-    if source.simulate is not None:
+    if source.lsl is not None and stream.dtype is not None and stream.dtype not in LSL_DTYPES:
+        hint = "leave dtype out to take what the outlet has"
+        _not_for_lsl(name, stream.dtype, path, hint, findings)
+    elif source.simulate is not None:
         _needs(name, stream, ("channels", "rate"), path, "nothing else tells a simulator", findings)
         if stream.dtype == "string":
             message = f"{quote(name)} is of text, which cannot be simulated"
@@ -47,6 +52,11 @@ def _source(name: str, stream: StreamDef, path: JsonPath, findings: Findings) ->
         if stream.dtype == "string":
             message = f"{quote(name)} is of text, and ZMQ messages are raw numbers"
             findings.add("G309", (*path, "dtype"), message, found="string", allowed="a number type or bool")
+
+
+def _not_for_lsl(name: str, dtype: str, path: JsonPath, hint: str, findings: Findings) -> None:
+    message = f"{quote(name)} is {dtype}, which LSL cannot carry"
+    findings.add("G308", (*path, "dtype"), message, found=dtype, allowed=join(LSL_DTYPES), hint=hint)
 
 
 def _needs(name: str, stream: StreamDef, keys: tuple[str, ...], path: JsonPath, why: str, findings: Findings) -> None:
@@ -59,12 +69,7 @@ def _needs(name: str, stream: StreamDef, keys: tuple[str, ...], path: JsonPath, 
 
 def _sinks(name: str, output: OutputDef, path: JsonPath, findings: Findings) -> None:
     if output.to.lsl is not None and output.dtype not in LSL_DTYPES:
-        wider = {"uint8": "int16", "uint16": "int32", "uint32": "int64", "uint64": "int64", "bool": "int8"}[
-            output.dtype
-        ]
-        hint = f"{wider} holds {'values below 2^63' if output.dtype == 'uint64' else 'all of its values'}"
-        message = f"{quote(name)} is {output.dtype}, which LSL cannot carry"
-        findings.add("G308", (*path, "dtype"), message, found=output.dtype, allowed=join(LSL_DTYPES), hint=hint)
+        _not_for_lsl(name, output.dtype, path, f"{_WIDER[output.dtype]} holds its values", findings)
     if output.to.zmq is not None and output.dtype == "string":
         message = f"{quote(name)} is of text, and ZMQ messages are raw numbers"
         findings.add("G309", (*path, "dtype"), message, found="string", hint="broadcast it over LSL")
