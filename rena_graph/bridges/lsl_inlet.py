@@ -107,8 +107,8 @@ class LslInlet:
         # Asking for the clock starts its measurement, which takes 0.6 s; samples wait in liblsl's queue meanwhile.
         self._estimate(0.0)
 
-    def pull(self) -> tuple[NDArray[Any], NDArray[np.float64], int]:
-        """What has arrived; waits for the first sample at most :data:`PULL_TIMEOUT`.
+    def pull(self, timeout: float = PULL_TIMEOUT) -> tuple[NDArray[Any], NDArray[np.float64], int]:
+        """What has arrived; waits for the first sample at most `timeout` seconds.
 
         Returns
         -------
@@ -127,31 +127,32 @@ class LslInlet:
         if self._offset is None and not self._first_offset():
             return self._nothing, np.empty(0), 0
         try:
-            data, stamps, rejected = self._pull_text() if self._buffer is None else self._pull_numbers(self._buffer)
+            data, stamps, rejected = self._pull(timeout)
         except self._pylsl.util.LostError:
             raise OutletGone(max(0, self._inlet.flush())) from None
         return data, np.array(stamps, np.float64) + self._follow_clock(), rejected
-
-    def answers(self, timeout: float) -> bool:
-        """Whether the outlet is still there: asks the network for it."""
-        return bool(self._pylsl.resolve_bypred(f"uid='{self.uid}'", 1, timeout))
 
     def close(self) -> None:
         """Let go of the connection."""
         self._inlet = None
 
-    def _pull_numbers(self, buffer: NDArray[Any]) -> tuple[NDArray[Any], list[float], int]:
+    def _pull(self, timeout: float) -> tuple[NDArray[Any], list[float], int]:
+        if self._buffer is None:
+            return self._pull_text(timeout)
+        return self._pull_numbers(self._buffer, timeout)
+
+    def _pull_numbers(self, buffer: NDArray[Any], timeout: float) -> tuple[NDArray[Any], list[float], int]:
         # A pull of many waits for all of them: so one is waited for, and the rest taken as they are there.
-        _, stamps = self._inlet.pull_chunk(timeout=PULL_TIMEOUT, max_samples=1, dest_obj=buffer)
+        _, stamps = self._inlet.pull_chunk(timeout=timeout, max_samples=1, dest_obj=buffer)
         if stamps and self._rows > 1:
             _, more = self._inlet.pull_chunk(timeout=0.0, max_samples=self._rows - 1, dest_obj=buffer[1:])
             stamps = [*stamps, *more]
         return buffer[: len(stamps)], stamps, 0
 
-    def _pull_text(self) -> tuple[NDArray[Any], list[float], int]:
+    def _pull_text(self, timeout: float) -> tuple[NDArray[Any], list[float], int]:
         samples: list[list[str]] = []
         stamps: list[float] = []
-        rejected, timeout = 0, PULL_TIMEOUT
+        rejected = 0
         while len(samples) < self._rows:
             try:
                 # One at a time: what is not UTF-8 costs one sample, not all that came with it.

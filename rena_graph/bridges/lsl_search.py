@@ -29,11 +29,15 @@ class Search:
 
     Parameters
     ----------
-    predicate : str
-        XPath, as liblsl takes it.
+    predicate : str | None
+        XPath, as liblsl takes it; None for all outlets there are.
+
+    Notes
+    -----
+    liblsl's one-shot ``resolve_*`` functions are not used: they at times take five seconds longer than they are told.
     """
 
-    def __init__(self, predicate: str) -> None:
+    def __init__(self, predicate: str | None) -> None:
         self._resolver: Any = load_pylsl().ContinuousResolver(pred=predicate, forget_after=_FORGET_AFTER)
 
     def results(self) -> list[Any]:

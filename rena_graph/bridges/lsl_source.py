@@ -13,8 +13,8 @@ from rena_graph.bridges.declared import DeclaredFormat
 from rena_graph.bridges.lsl_format import check_dtype, describe, found_format, labels_and_unit, predicate
 from rena_graph.bridges.lsl_inlet import LslInlet, OutletGone
 from rena_graph.bridges.lsl_library import load_pylsl
+from rena_graph.bridges.lsl_presence import Presence
 from rena_graph.bridges.lsl_search import Search, choose
-from rena_graph.bridges.lsl_watch import PROBE_TIMEOUT, SilenceWatch
 from rena_graph.bridges.timeline import Timeline
 from rena_graph.errors import StreamFormatError, StreamNotFound
 from rena_graph.graph.document import LslSource
@@ -65,7 +65,7 @@ class LslSourceBridge(SourceBridge):
         self._monotonic = monotonic
         self._search: Search | None = None
         self._inlet: LslInlet | None = None
-        self._watch = SilenceWatch(0.0, 0.0)
+        self._presence = Presence("", 0.0, 0.0)
         self._preferred = ""
         self._was_connected = False
         self._said: set[str] = set()
@@ -117,11 +117,12 @@ class LslSourceBridge(SourceBridge):
                 self._read(self._inlet, timeline, writer, row)
                 if self._known().rate > _FAST:
                     stop.wait(_REST)
-            if self._inlet is None or self._watch.lost:
+            if self._inlet is None or self._presence.lost:
                 self._look(row, stop)
 
     def close(self) -> None:
         """Let go of connection and search."""
+        self._presence.close()
         if self._inlet is not None:
             self._inlet.close()
             self._inlet = None
@@ -130,11 +131,12 @@ class LslSourceBridge(SourceBridge):
     # ---------------------------------------------------------------------------------------------- reading
     def _read(self, inlet: LslInlet, timeline: Timeline, writer: StreamWriter, row: Row) -> None:
         try:
-            data, timestamps, rejected = inlet.pull()
+            data, timestamps, rejected = inlet.pull(self._presence.patience(self._monotonic()))
         except OutletGone as gone:
             row.add(StreamColumn.SOURCE_LOST, gone.unread)
             inlet.close()
             self._inlet = None
+            self._presence.close()
             self.enter(row, SourceState.LOST, "its outlet %r is gone; looking for it", inlet.source_id)
             return
         if rejected:
@@ -142,13 +144,13 @@ class LslSourceBridge(SourceBridge):
             self.say.warning("text", "stream %r: %d samples were not UTF-8 and were dropped", self.name, rejected)
         now = self._monotonic()
         if len(timestamps):
-            self._watch.heard(now)
+            self._presence.heard(now)
             self._connected(row, inlet)
             timestamps = timeline.clean(timestamps, self.clock(), row)
             writer.publish(data, timestamps, float(timestamps[0]))
-        elif self._watch.must_probe(now):
-            self._watch.probed(inlet.answers(PROBE_TIMEOUT), self._monotonic())
-            if self._watch.lost:
+        elif not self._presence.lost:
+            self._presence.silent(now)
+            if self._presence.lost:
                 self.enter(row, SourceState.LOST, "silent, and its outlet %r does not answer", inlet.source_id)
 
     def _connected(self, row: Row, inlet: LslInlet) -> None:
@@ -171,7 +173,7 @@ class LslSourceBridge(SourceBridge):
             self._search.results() if self._inlet else self._search.wait(0.1, stop, self._monotonic, self._preferred)
         )
         if self._inlet is not None and any(info.uid() == self._inlet.uid for info in infos):
-            self._watch.heard(self._monotonic())
+            self._presence.heard(self._monotonic())
             self._connected(row, self._inlet)
             return
         info = choose(self.name, infos, self._wanted, self._preferred, self._said)
@@ -212,7 +214,8 @@ class LslSourceBridge(SourceBridge):
         except OutletGone:
             inlet.close()
             return False
-        self._watch = SilenceWatch(self._known().rate, self._monotonic())
+        self._presence.close()
+        self._presence = Presence(inlet.uid, self._known().rate, self._monotonic())
         return True
 
     def _take(self, info: Any) -> StreamSpec:
@@ -244,7 +247,11 @@ class LslSourceBridge(SourceBridge):
                 )
 
     def _not_found(self, timeout: float) -> str:
-        names = sorted({info.name() for info in load_pylsl().resolve_streams(0.5)})
+        everything = Search(None)
+        try:
+            names = sorted({info.name() for info in everything.wait(0.5, threading.Event(), self._monotonic)})
+        finally:
+            everything.close()
         near = difflib.get_close_matches(self.name, names, 1)
         there = ", ".join(map(repr, names)) or "none"
         return (

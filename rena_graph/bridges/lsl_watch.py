@@ -51,6 +51,10 @@ class SilenceWatch:
         """Whether the outlet should be asked now."""
         return not self.lost and now >= self._next_probe
 
+    def patience(self, now: float) -> float:
+        """Seconds until the outlet should be asked, at least a hundredth."""
+        return max(0.01, self._next_probe - now)
+
     def probed(self, answered: bool, now: float) -> None:
         """What came of it."""
         self._misses = 0 if answered else self._misses + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -135,11 +136,32 @@ def test_a_stopped_outlet_is_lost_though_its_connection_stands(
     run = running(bridge(unique))
     there.tell(count=True)
     assert run.stream.wait_for(20, 10)
-    there.process.send_signal(19)
+    there.process.send_signal(signal.SIGSTOP)
     run.wait_state(SourceState.LOST)
-    there.process.send_signal(18)
+    there.process.send_signal(signal.SIGCONT)
     run.wait_state(SourceState.CONNECTED)
     assert run.column(StreamColumn.SOURCE_RECOVERIES) == 1
+
+
+def test_a_stopped_outlet_is_replaced_by_another_one(
+    outlet: Callable[..., Any], running: Callable[..., Any], unique: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    there = outlet(unique)
+    run = running(bridge(unique))
+    there.tell(count=True)
+    assert run.stream.wait_for(20, 10)
+    with caplog.at_level(logging.WARNING):
+        there.process.send_signal(signal.SIGSTOP)
+        run.wait_state(SourceState.LOST)
+        wrong = outlet(unique, source_id="wrong", channels=7)
+        run.wait_state(SourceState.REFUSED)
+        right = outlet(unique, source_id="right")
+        run.wait_state(SourceState.CONNECTED)
+    seen = run.stream.produced
+    right.tell(count=True)
+    assert run.stream.wait_for(seen + 5, 10)
+    assert len(caplog.records) == 2
+    wrong.kill()
 
 
 def test_another_format_is_refused_once_and_the_right_one_waited_for(
