@@ -217,7 +217,7 @@ def test_an_older_epoch_is_not_listened_to(zmq_stage: Stage, stranger: Stranger)
     stranger.greet()
     for first, epoch in ((0, 1), (1, 0), (1, 2), (2, 1), (0, 2), (2, 2)):
         stranger.send(_chunk(port.spec, first, epoch))
-    zmq_stage.settle(reader, 3)
+    until(lambda: reader.pending() == 3)
     assert take(reader)[0].ravel().tolist() == [0.0, 1.0, 2.0]
     newest = reader.newest()
     assert newest is not None
