@@ -40,16 +40,18 @@ class Presence:
         self._watch.heard(now)
         self.close()
 
-    def silent(self, now: float) -> None:
-        """No sample came; asks, or looks whether there is an answer."""
+    def silent(self, now: float) -> bool:
+        """No sample came; asks, or looks whether there is an answer. Whether it was found to be lost just now."""
         if self._probe is None:
             if not self._watch.must_probe(now):
-                return
+                return False
             self._probe, self._until = Search(f"uid='{self._uid}'"), now + PROBE_TIMEOUT
         answered = bool(self._probe.results())
-        if answered or now >= self._until:
-            self.close()
-            self._watch.probed(answered, now)
+        if not answered and now < self._until:
+            return False
+        self.close()
+        self._watch.probed(answered, now)
+        return self.lost
 
     def patience(self, now: float) -> float:
         """Seconds to wait for samples: less while the outlet is asked, or is soon to be."""

@@ -148,10 +148,8 @@ class LslSourceBridge(SourceBridge):
             self._connected(row, inlet)
             timestamps = timeline.clean(timestamps, self.clock(), row)
             writer.publish(data, timestamps, float(timestamps[0]))
-        elif not self._presence.lost:
-            self._presence.silent(now)
-            if self._presence.lost:
-                self.enter(row, SourceState.LOST, "silent, and its outlet %r does not answer", inlet.source_id)
+        elif self._presence.silent(now):
+            self.enter(row, SourceState.LOST, "silent, and its outlet %r does not answer", inlet.source_id)
 
     def _connected(self, row: Row, inlet: LslInlet) -> None:
         state = row.ints[StreamColumn.SOURCE_STATE]
