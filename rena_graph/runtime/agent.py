@@ -20,8 +20,8 @@ from rena_graph.runtime.host_bridges import Sinks, Sources
 from rena_graph.runtime.plan import HostPaths, Plan
 from rena_graph.runtime.report import BoardReader, stale_nodes
 from rena_graph.streams.spec import StreamSpec
-from rena_graph.transport.board import Board, NodeColumn
-from rena_graph.transport.links import create_stream, remove_stream
+from rena_graph.transport.board import Board, EdgeColumn, NodeColumn
+from rena_graph.transport.links import check_shared_memory, create_stream, remove_stream
 
 __all__ = ["BEAT_SECONDS", "HostAgent"]
 
@@ -85,11 +85,13 @@ class HostAgent:
         SharedMemoryShort, PortTaken, EnvironmentRefused
             The host lacks something.
         """
+        ports = list(plan.ports.values())
+        check_shared_memory(ports)
         board = Board.create(
             self._paths.board, streams=len(plan.ports), edges=plan.edge_count, nodes=len(plan.node_rows)
         )
         self._plan, self._board = plan, board
-        for port in plan.ports.values():
+        for port in ports:
             create_stream(port)
         self._sinks = Sinks(plan, self._clock, self._instance, self._bridge_failed)
         self._sinks.prepare()
@@ -129,6 +131,12 @@ class HostAgent:
         if pid and row.ints[NodeColumn.EPOCH] == epoch:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+
+    def release(self, node: str) -> None:
+        """A node's process is gone, perhaps without letting go: no writer waits for it any more."""
+        if self._plan is not None and self._board is not None:
+            for edge in self._plan.graph.inputs_of(node):
+                self._board.edge(edge.index).ints[EdgeColumn.ACTIVE] = 0
 
     def report(self) -> dict[str, Any] | None:
         """A fresh look at the board, for a status asked for now; None before there is one."""

@@ -62,6 +62,10 @@ class AgentActor:
         """A node's process."""
         self._agent.kill(node, epoch)
 
+    def release(self, node: str) -> None:
+        """Of a process that is gone."""
+        self._agent.release(node)
+
     def report(self) -> dict[str, Any] | None:
         """A fresh look at the board."""
         return self._agent.report()

@@ -236,6 +236,7 @@ class CoordinatorActor:
             cause = f"its process died ({_plain(error)})"
         except RayError as error:
             cause = f"it failed outside of its script: {_plain(error)}"
+        await self._agent.release.remote(node)
         self._hear(NodeGone(node, epoch, cause))
 
     async def _last_word(self, node: str, epoch: int) -> None:

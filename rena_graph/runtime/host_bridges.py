@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
 
 from rena_graph.bridges.base import DeclaredFormat, SinkBridge, SourceBridge
 from rena_graph.bridges.factory import make_sink, make_source
@@ -22,6 +23,8 @@ from rena_graph.transport.links import open_reader, open_waiter, open_writer, sh
 __all__ = ["Sinks", "Sources"]
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 READERS_TIMEOUT = 5.0
 """Seconds until the first sample is let in although not all readers are there."""
@@ -78,21 +81,24 @@ class Sources:
         if not self.bridges:
             return {}
         timeout = self._graph.document.stream_timeout
-        with ThreadPoolExecutor(max_workers=len(self.bridges), thread_name_prefix="rena-find") as pool:
-            futures = {name: pool.submit(b.find, timeout, self._cancel) for name, b in self.bridges.items()}
-        errors = [(f.exception(), name) for name, f in futures.items() if f.exception() is not None]
-        if errors:
-            first = errors[0][0]
-            assert first is not None
-            if not isinstance(first, RenaGraphError):
-                raise first
-            raise type(first)("\n".join(str(error) for error, _ in errors))
-        return {name: future.result() for name, future in futures.items()}
+        return self._at_once(lambda bridge: bridge.find(timeout, self._cancel))
 
     def prepare(self) -> None:
-        """Open what can be opened before the start."""
-        for bridge in self.bridges.values():
-            bridge.prepare()
+        """Open what can be opened before the start, all at the same time; raises as :meth:`find` does."""
+        if self.bridges:
+            self._at_once(lambda bridge: bridge.prepare())
+
+    def _at_once(self, do: Callable[[SourceBridge], T]) -> dict[str, T]:
+        """The same with each bridge, in a thread each; what goes wrong with any of them comes in one exception."""
+        with ThreadPoolExecutor(max_workers=len(self.bridges), thread_name_prefix="rena-find") as pool:
+            futures = {name: pool.submit(do, bridge) for name, bridge in self.bridges.items()}
+        errors = [error for future in futures.values() if (error := future.exception()) is not None]
+        if not errors:
+            return {name: future.result() for name, future in futures.items()}
+        ours = [error for error in errors if isinstance(error, RenaGraphError)]
+        if len(ours) < len(errors):
+            raise next(error for error in errors if not isinstance(error, RenaGraphError))
+        raise type(ours[0])("\n".join(str(error) for error in ours))
 
     def start(self, plan: Plan, board: Board) -> None:
         """Let the first sample in."""
