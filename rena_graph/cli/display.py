@@ -16,6 +16,7 @@ from rena_graph.cli.view.summary import summary_lines
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.live import Live
+    from rich.status import Status
 
 __all__ = ["Display", "Guarded", "JsonDisplay", "LiveDisplay", "PlainDisplay", "choose_display"]
 
@@ -116,10 +117,18 @@ class LiveDisplay:
         self._console = console
         self._lines: deque[str] = deque(maxlen=_LINES_KEPT)
         self._live: Live | None = None
+        self._starting: Status | None = None
 
     def progress(self, text: str) -> None:
-        """A dim line above the table."""
-        self._console.print(text, style="dim", markup=False, highlight=False)
+        """One line, rewritten in place until the table takes its place."""
+        from rich.text import Text
+
+        line = Text(text, style="dim")
+        if self._starting is None:
+            self._starting = self._console.status(line)
+            self._starting.start()
+        else:
+            self._starting.update(line)
 
     def say(self, text: str) -> None:
         """A line above the table, so that it stays."""
@@ -136,6 +145,7 @@ class LiveDisplay:
 
         from rena_graph.cli.view.live import live_view
 
+        self._started()
         if self._live is None:
             # Without a refresh thread of its own: a status comes four times a second anyway.
             self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="crop")
@@ -152,8 +162,14 @@ class LiveDisplay:
         for line in summary_lines(status, code, folder):
             self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
+    def _started(self) -> None:
+        if self._starting is not None:
+            self._starting.stop()
+            self._starting = None
+
     def close(self) -> None:
         """Stop drawing."""
+        self._started()
         if self._live is not None:
             self._live.stop()
             self._live = None

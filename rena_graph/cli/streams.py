@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import click
@@ -29,8 +30,12 @@ def found_streams(wait: float) -> list[dict[str, Any]]:
     MissingExtra
         pylsl or liblsl is missing.
     """
-    from rena_graph.bridges.lsl_library import load_pylsl
+    from rena_graph.bridges.lsl_search import Search
 
+    search = Search(None)
+    time.sleep(wait)
+    found = search.results()
+    search.close()
     streams = [
         {
             "name": info.name(),
@@ -42,7 +47,7 @@ def found_streams(wait: float) -> list[dict[str, Any]]:
             "source_id": info.source_id(),
             "uid": info.uid(),
         }
-        for info in load_pylsl().resolve_streams(wait_time=wait)
+        for info in found
     ]
     return sorted(streams, key=lambda stream: (stream["name"], stream["host"], stream["uid"]))
 
