@@ -17,6 +17,7 @@ from rena_graph.runtime.clock import Clock
 from rena_graph.runtime.console import ConsoleTail
 from rena_graph.runtime.events import AgentLine
 from rena_graph.runtime.host_bridges import Sinks, Sources
+from rena_graph.runtime.messages import LogRecords
 from rena_graph.runtime.plan import HostPaths, Plan
 from rena_graph.runtime.report import BoardReader, stale_nodes
 from rena_graph.streams.spec import StreamSpec
@@ -60,6 +61,8 @@ class HostAgent:
         self._clock = clock
         self._instance = instance
         self._notify = notify
+        # A stream that is missed, refused or malformed concerns who runs the graph, not only who reads log files.
+        self._bridge_log = LogRecords("rena_graph.bridges", clock.unix)
         self._sources = Sources(graph, clock, self._bridge_failed, self._sources_ended)
         self._sinks: Sinks | None = None
         self._plan: Plan | None = None
@@ -167,7 +170,7 @@ class HostAgent:
     def _console_lines(self) -> list[dict[str, Any]]:
         with self._tails_lock:
             tails = list(self._tails.values())
-        lines = [record for tail in tails for record in tail.read()]
+        lines = self._bridge_log.take() + [record for tail in tails for record in tail.read()]
         lines.sort(key=lambda record: float(record["time"]))
         return lines
 
@@ -190,6 +193,7 @@ class HostAgent:
             self._sinks.close()
         self._line.close()
         last = self.beat()
+        self._bridge_log.close()
         if self._plan is not None and self._board is not None:
             for port in self._plan.ports.values():
                 remove_stream(port)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["MessageLog", "MessageTail", "log_to"]
+__all__ = ["LogRecords", "MessageLog", "MessageTail", "log_to"]
 
 FILE_NAME = "console.jsonl"
 
@@ -61,6 +62,44 @@ class MessageTail:
         whole = block[: block.rfind(b"\n") + 1]
         self._offset += len(whole)
         return [json.loads(line) for line in whole.splitlines()]
+
+
+class LogRecords(logging.Handler):
+    """Keeps what a logger of this process says, from INFO on, as records for :class:`MessageLog`.
+
+    Parameters
+    ----------
+    name : str
+        The logger's.
+    unix : callable
+        Seconds since 1970.
+    limit : int
+        Records that are kept until they are taken; beyond it the oldest go.
+    """
+
+    def __init__(self, name: str, unix: Callable[[], float], limit: int = 1000) -> None:
+        super().__init__(logging.INFO)
+        self._unix = unix
+        self._records: deque[dict[str, Any]] = deque(maxlen=limit)
+        self._logger = logging.getLogger(name)
+        self._logger.addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep one; from any thread."""
+        level = "error" if record.levelno >= logging.ERROR else record.levelname.lower()
+        self._records.append({"time": self._unix(), "node": None, "level": level, "text": record.getMessage()})
+
+    def take(self) -> list[dict[str, Any]]:
+        """What was said since the last call, oldest first."""
+        taken = []
+        while self._records:
+            taken.append(self._records.popleft())
+        return taken
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._logger.removeHandler(self)
+        super().close()
 
 
 def log_to(path: Path) -> None:

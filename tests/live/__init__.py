@@ -1,0 +1,1 @@
+"""Live proofs: graphs among neighbours that know nothing of them, each a process of its own."""

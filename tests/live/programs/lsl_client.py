@@ -1,0 +1,114 @@
+"""An LSL client that knows nothing of rena_graph: connects to what it is told of, and keeps all that comes.
+
+Its one argument is a JSON object: ``predicate`` (XPath), ``outlets`` (how many to wait for), ``clocksync``,
+``recover``, ``mark`` and ``count`` (samples of each outlet, ``mark`` may be null), ``path`` (where it saves, as NPZ).
+It says, a line each: what it is connected to, as JSON; ``marked`` when each outlet has given `mark` samples; ``saved``
+when each has given `count`, or its standard input has ended.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from typing import Any
+
+import numpy as np
+import pylsl
+
+POLL = 0.005  # s
+PATIENCE = 60.0  # s to find all outlets
+
+
+class Listener:
+    """One outlet, and what it has sent."""
+
+    def __init__(self, info: Any, clocksync: bool, recover: bool) -> None:
+        flags = pylsl.proc_clocksync if clocksync else pylsl.proc_none
+        self.inlet: Any = pylsl.StreamInlet(info, recover=recover, processing_flags=flags)
+        self.info = self.inlet.info(10.0)
+        self.inlet.open_stream(10.0)
+        self.samples: list[list[Any]] = []
+        self.stamps: list[float] = []
+
+    def read(self) -> int:
+        """Take what is there; how much it was."""
+        if self.inlet is None:
+            return 0
+        try:
+            samples, stamps = self.inlet.pull_chunk(timeout=0.0, max_samples=4096)
+        except pylsl.util.LostError:
+            self.inlet = None
+            return 0
+        self.samples += samples
+        self.stamps += stamps
+        return len(stamps)
+
+    def describe(self) -> dict[str, Any]:
+        """What the outlet says of itself."""
+        info = self.info
+        return {
+            "name": info.name(),
+            "type": info.type(),
+            "channels": info.channel_count(),
+            "rate": info.nominal_srate(),
+            "format": info.channel_format(),
+            "source_id": info.source_id(),
+            "labels": info.get_channel_labels(),
+            "units": info.get_channel_units(),
+        }
+
+
+def say(line: str) -> None:
+    """One line to whoever started this."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def resolve(predicate: str, number: int) -> list[Any]:
+    """The outlets, ordered by their source_id."""
+    found = pylsl.resolve_bypred(predicate, number, PATIENCE)
+    if len(found) < number:
+        sys.exit(f"{len(found)} of {number} outlets with {predicate} appeared")
+    return sorted(found, key=lambda info: str(info.source_id()))
+
+
+def wait_for_end(over: threading.Event) -> None:
+    """Set `over` when the standard input ends."""
+    sys.stdin.read()
+    over.set()
+
+
+def listen(listeners: list[Listener], mark: int | None, count: int) -> None:
+    """Read until there is enough of each, or the standard input has ended."""
+    over = threading.Event()
+    threading.Thread(target=wait_for_end, args=(over,), daemon=True).start()
+    while True:
+        last = over.is_set()
+        new = sum([listener.read() for listener in listeners])
+        least = min(len(listener.stamps) for listener in listeners)
+        if mark is not None and least >= mark:
+            mark = None
+            say("marked")
+        if least >= count or (last and not new):
+            return
+        if not new:
+            time.sleep(POLL)
+
+
+def main(config: dict[str, Any]) -> None:
+    """Connect, listen, save."""
+    found = resolve(config["predicate"], config["outlets"])
+    listeners = [Listener(info, config["clocksync"], config["recover"]) for info in found]
+    say(json.dumps([listener.describe() for listener in listeners]))
+    listen(listeners, config["mark"], config["count"])
+    arrays: dict[str, Any] = {}
+    for i, listener in enumerate(listeners):
+        arrays[f"data_{i}"] = np.array(listener.samples)
+        arrays[f"stamps_{i}"] = np.array(listener.stamps)
+    np.savez(config["path"], **arrays)
+    say("saved")
+
+
+main(json.loads(sys.argv[1]))
