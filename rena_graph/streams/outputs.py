@@ -44,6 +44,23 @@ class _Stamped:
     timestamp: object
 
 
+class _Sender:
+    """What :meth:`Outputs.collect` needs to know of one output, at hand."""
+
+    __slots__ = ("dtype", "either_way", "index", "spec", "stamps", "tail")
+
+    def __init__(self, index: int, spec: StreamSpec, rule: OrientationRule) -> None:
+        self.index = index
+        self.spec = spec
+        self.stamps = DefaultStamps(spec.rate)
+        # Text is always looked into; with channels first an array is always turned.
+        as_it_is = not spec.is_string and rule != "channels_first"
+        self.dtype = spec.numpy_dtype if as_it_is else None
+        self.tail = (spec.channels,)
+        # So many rows fit both ways round, and then the channels come first.
+        self.either_way = spec.channels if rule == "original" else -1
+
+
 class Outputs(dict[str, Any]):
     """The outputs of a script: ``self.outputs['psd'] = values``.
 
@@ -69,9 +86,11 @@ class Outputs(dict[str, Any]):
         self.ports = tuple(ports)
         self._rule = channels_first_rule
         self._node = node
-        self._index = {port.name: index for index, port in enumerate(self.ports)}
-        self._stamps = tuple(DefaultStamps(port.spec.rate) for port in self.ports)
-        self._blank: dict[str, None] = dict.fromkeys(self._index)
+        self._senders = {
+            port.name: _Sender(index, port.spec, channels_first_rule) for index, port in enumerate(self.ports)
+        }
+        self._all_stamps = tuple(sender.stamps for sender in self._senders.values())
+        self._blank: dict[str, None] = dict.fromkeys(self._senders)
         super().__init__(self._blank)
 
     def set(self, name: str, data: object, timestamp: object = None) -> None:
@@ -111,8 +130,21 @@ class Outputs(dict[str, Any]):
             if value is None:
                 continue
             assigned = True
+            sender = self._senders.get(name)
+            if (
+                sender is not None
+                and type(value) is np.ndarray
+                and value.dtype is sender.dtype
+                and value.shape[1:] == sender.tail
+                and (count := value.shape[0])
+                and count != sender.either_way
+                and value.flags.c_contiguous
+            ):
+                # What _chunk would come to; the consumers of a stream wait for this.
+                chunks.append((sender.index, value, sender.stamps.stamp(count, now)))
+                continue
             try:
-                chunk = self._chunk(name, value, now)
+                chunk = self._chunk(name, sender, value, now)
             except OutputRefused as refusal:
                 on_refused(refusal)
                 continue
@@ -125,13 +157,17 @@ class Outputs(dict[str, Any]):
     @property
     def reanchored(self) -> int:
         """How often default timestamps had to be moved forward to the clock, over all outputs."""
-        return sum(stamps.reanchored for stamps in self._stamps)
+        return sum(stamps.reanchored for stamps in self._all_stamps)
 
-    def _chunk(self, name: str, value: object, now: float) -> Chunk | None:
-        index = self._index.get(name)
-        if index is None:
+    def prepare(self) -> None:
+        """Do now what can be done of the next :meth:`collect`: call it when nobody waits."""
+        for stamps in self._all_stamps:
+            stamps.prepare()
+
+    def _chunk(self, name: str, sender: _Sender | None, value: object, now: float) -> Chunk | None:
+        if sender is None:
             raise OutputRefused(self._unknown(name))
-        spec = self.ports[index].spec
+        spec = sender.spec
         data_given, timestamp = (value.data, value.timestamp) if isinstance(value, _Stamped) else (value, None)
         try:
             if data_given is None:
@@ -140,12 +176,12 @@ class Outputs(dict[str, Any]):
             if not len(data):
                 return None
             if timestamp is None:
-                return index, data, self._stamps[index].stamp(len(data), now)
+                return sender.index, data, sender.stamps.stamp(len(data), now)
             stamps = to_stamps(timestamp, len(data), spec.rate)
         except OutputRefused as refusal:
             raise OutputRefused(f"{self._where(name)} (stream {spec.name!r}): {refusal}") from refusal
-        self._stamps[index].note(float(stamps[-1]))
-        return index, data, stamps
+        sender.stamps.note(float(stamps[-1]))
+        return sender.index, data, stamps
 
     def _reset(self) -> None:
         self.update(self._blank)
@@ -157,9 +193,9 @@ class Outputs(dict[str, Any]):
         return f"node {self._node!r}, output {name!r}" if self._node else f"output {name!r}"
 
     def _unknown(self, name: object) -> str:
-        near = get_close_matches(str(name), self._index, 1)
+        near = get_close_matches(str(name), self._senders, 1)
         if near:
             hint = f"did you mean {near[0]!r}?"
         else:
-            hint = f"its outputs are {', '.join(map(repr, self._index)) or 'none'}; add it to the node in the graph"
+            hint = f"its outputs are {', '.join(map(repr, self._senders)) or 'none'}; add it to the node in the graph"
         return f"{self._where(name)}: the node has no such output; {hint}"
