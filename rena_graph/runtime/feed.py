@@ -55,6 +55,7 @@ class Feed:
         self._blocking = definition.policy == "block"
         self._fill = definition.gaps == "nan"
         self._last = math.nan
+        self._taken: list[tuple[int, float]] = []
         self._first_viewed = 0
         self._newly_viewed = 0
         self._lost_before = self._lost()
@@ -63,45 +64,44 @@ class Feed:
     def _lost(self) -> int:
         return sum(self._ints[c] for c in _DROPPED)
 
-    def take(self, limit: int | None = None) -> float:
+    def take(self, limit: int | None = None) -> None:
         """Make what is pending (at most the oldest `limit` samples) visible to the next loop.
 
-        Returns
-        -------
-        float
-            Graph time of the oldest sample that the newly visible ones were made from; ``inf`` if nothing is new.
+        The loop waits for this: what can be found out afterwards (:meth:`origin`, :meth:`settle`) is.
 
         Raises
         ------
         NodeFailed
             The edge is declared lossless and samples were lost.
         """
+        self._taken.clear()
         if self._viewed is not None:
-            origin = self._show(self._viewed, limit)
+            self._show(self._viewed, limit)
         else:
             assert self._buffer is not None
-            origin = self._copy(self._buffer, limit)
+            taken = self._copy(self._buffer, limit)
             if self._in_runs and limit is None and not self._blocking:
                 # Over ZMQ what is pending ends where samples were lost.
-                while (more := self._copy(self._buffer, None)) != math.inf:
-                    origin = min(origin, more)
+                while taken:
+                    taken = self._copy(self._buffer, None)
         if self._lossless and (lost := self._lost()) != self._lost_before:
             raise NodeFailed(
                 f"input {self.port.name!r} is declared lossless, and {lost - self._lost_before} samples of stream "
                 f'{self.setup.port.spec.name!r} were dropped; a slower source, policy "block" or a longer '
                 f"buffer_duration helps"
             )
-        return origin
 
-    def _copy(self, buffer: InputBuffer, limit: int | None) -> float:
+    def _copy(self, buffer: InputBuffer, limit: int | None) -> int:
         reader = self.reader
         while True:
-            count = self._count(limit)
+            count = reader.pending()
+            if limit is not None or count > self._window:
+                count = self._fitting(count, limit)
             if not count:
-                return math.inf
+                return 0
             first = reader.position
             data, stamps = reader.peek(count)
-            oldest, newest = float(stamps[0]), float(stamps[-1])
+            oldest, newest = stamps.item(0), stamps.item(-1)
             filled = 0
             if self._fill:
                 previous = None if math.isnan(self._last) else self._last
@@ -109,34 +109,34 @@ class Feed:
                 data, stamps, filled = fill_gaps(data, stamps, previous=previous, rate=rate, limit=self._window)
             evicted = buffer.append(data, stamps)
             if reader.commit(count):
-                self._last = self._floats[_LAST_TIMESTAMP] = newest
+                self._last = newest
+                self._taken.append((first, oldest))
                 if filled:
                     self._ints[_FILLED] += filled
                 if evicted:
                     # Of an irregular stream samples go as soon as newer ones come, whether or not a loop saw them.
                     reader.retract(min(evicted, count), "window")
-                return self._origin(first, oldest)
+                return count
             buffer.retract(len(stamps))
 
-    def _count(self, limit: int | None) -> int:
-        """How many samples to take, after passing over those that would not stay in the window."""
-        count = self.reader.pending()
+    def _fitting(self, count: int, limit: int | None) -> int:
+        """How many of `count` pending samples to take, after passing over those that would not stay in the window."""
         if limit is not None and count > limit:
             count = limit
         if count > self._window:
             # Where the writer waits for us nothing is passed over: the rest is for the loops that follow.
             if not self._blocking:
                 self.reader.skip(count - self._window)
-                self.settle()
+                self._ints[_RESUME] = self.reader.position
             count = self._window
         return count
 
-    def _show(self, shown: ShownWindow, limit: int | None) -> float:
+    def _show(self, shown: ShownWindow, limit: int | None) -> None:
         reader = self.reader
-        count = self._count(limit)
+        count = self._fitting(reader.pending(), limit)
         first = reader.position
         while count and not reader.commit(count):
-            count = self._count(limit)
+            count = self._fitting(reader.pending(), limit)
             first = reader.position
         # Also where nothing is new: what was shown before may have been overwritten since.
         data, stamps, self._first_viewed = reader.window(self._window)
@@ -144,19 +144,26 @@ class Feed:
         if self._pick is not None:
             data = data[:, self._pick]
         shown.show(data, stamps, count)
-        if not count or not len(stamps):
-            return math.inf
-        self._last = self._floats[_LAST_TIMESTAMP] = float(stamps[-1])
-        return self._origin(first, float(stamps[-min(count, len(stamps))]))
+        if count and len(stamps):
+            self._last = stamps.item(-1)
+            self._taken.append((first, stamps.item(-min(count, len(stamps)))))
 
-    def _origin(self, first: int, stamp: float) -> float:
-        chunk = self.reader.chunk_at(first)
-        if chunk is not None and chunk.origin == chunk.origin:
-            return min(chunk.origin, stamp)
-        return stamp
+    def origin(self) -> float:
+        """Graph time of the oldest sample behind what was taken since :meth:`settle`; ``inf`` where nothing was."""
+        origin = math.inf
+        for first, stamp in self._taken:
+            chunk = self.reader.chunk_at(first)
+            if chunk is not None and chunk.origin == chunk.origin and not chunk.origin > stamp:
+                stamp = chunk.origin
+            if stamp < origin:
+                origin = stamp
+        return origin
 
     def settle(self) -> None:
         """What was taken so far has had its effect: a restarted node goes on from here."""
+        if self._taken:
+            self._floats[_LAST_TIMESTAMP] = self._last
+            self._taken.clear()
         self._ints[_RESUME] = self.reader.position
 
     def overtaken(self) -> bool:
@@ -263,12 +270,11 @@ class EveryGate:
         """When waiting for the others ends; ``inf`` while the block itself is not complete."""
         return math.inf if self._complete_since is None else self._complete_since + self._wait
 
-    def take(self) -> float:
-        """Let the block, and what belongs to it, in; returns the oldest origin."""
+    def take(self) -> None:
+        """Let the block, and what belongs to it, in."""
         end = self._end()
-        origin = math.inf
         for other in self._others:
             if count := other.count_up_to(end):
-                origin = min(origin, other.take(count))
+                other.take(count)
         self._complete_since = None
-        return min(origin, self._block.take(self._every))
+        self._block.take(self._every)

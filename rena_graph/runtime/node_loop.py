@@ -20,6 +20,19 @@ from rena_graph.transport.interface import StreamWriter, Waiter
 
 __all__ = ["BEAT", "LoopReport", "NodeLoop", "release_edges"]
 
+# Plain ints: an enum member's lookup costs more than the store it is for.
+_AGE = int(NodeColumn.AGE)
+_BEAT_NS = int(NodeColumn.BEAT_NS)
+_FIRST_LOOP_NS = int(NodeColumn.FIRST_LOOP_NS)
+_LAST_LOOP_NS = int(NodeColumn.LAST_LOOP_NS)
+_LOOP_NS = int(NodeColumn.LOOP_NS)
+_LOOP_NS_MAX = int(NodeColumn.LOOP_NS_MAX)
+_LOOP_STARTED_NS = int(NodeColumn.LOOP_STARTED_NS)
+_LOOPS = int(NodeColumn.LOOPS)
+_OVERRUNS = int(NodeColumn.OVERRUNS)
+_OWN_NS = int(NodeColumn.OWN_NS)
+_SKIPPED = int(NodeColumn.SKIPPED)
+
 BEAT = 0.25
 """Seconds between the signs of life of a node that waits."""
 
@@ -38,6 +51,11 @@ class LoopReport(Protocol):
 
 class NodeLoop:
     """Runs one script.
+
+    Between a chunk's arrival and ``loop()``, and between ``loop()`` and the outputs' departure, stands only what must:
+    whoever waits for the data waits for that too. A node sleeps between two loops, its code and counters leave the
+    processor's caches meanwhile, and each line of it then costs ten times what a benchmark in a tight loop shows.
+    All counting is therefore done after the outputs are out.
 
     Parameters
     ----------
@@ -88,6 +106,8 @@ class NodeLoop:
         self._waiter = waiter
         self._row = row
         self._clock = clock
+        self._now_ns = clock.now_ns
+        self._publishers = tuple(writer.publish for writer in writers)
         self._report = report
         self._before_loop = before_loop
         self._info = script.loop_info
@@ -95,8 +115,9 @@ class NodeLoop:
         self._lateness = row.histogram(1)
         self._ages = row.histogram(2)
         self._viewed = tuple(f for f in self._feeds if f.viewed)
+        self._delayed = tuple(f for f in self._feeds if f.setup.definition.delayed)
         self._gate: EveryGate | None = None
-        self._triggers: tuple[Feed, ...] = ()
+        self._triggers: tuple[Callable[[], int], ...] = ()
         self._on_clock = definition.trigger == "clock"
         self._pacer: ClockPacer | DataPacer = DataPacer(definition.frequency)
         self._set_trigger(definition)
@@ -114,9 +135,9 @@ class NodeLoop:
             block = next(f for f in immediate if f.setup.definition.stream == trigger.stream)
             self._gate = EveryGate(block, [f for f in immediate if f is not block], trigger.every, trigger.wait)
         elif isinstance(trigger, list):
-            self._triggers = tuple(f for f in immediate if f.setup.definition.stream in trigger)
+            self._triggers = tuple(f.reader.pending for f in immediate if f.setup.definition.stream in trigger)
         elif trigger == "data":
-            self._triggers = tuple(immediate)
+            self._triggers = tuple(f.reader.pending for f in immediate)
 
     # -- what may be asked while it runs -------------------------------------------------------------
     def set_frequency(self, frequency: float) -> None:
@@ -139,19 +160,20 @@ class NodeLoop:
         """Loop until stopped. `start` is the graph time of the clock's first tick."""
         if self._on_clock:
             self._pacer = ClockPacer(self._pacer.frequency, start)
-        row = self._row.ints
-        clock = self._clock
+        ints = self._row.ints
+        now_of, now_ns, before_loop, wait = self._clock.now, self._now_ns, self._before_loop, self._waiter.wait
         while True:
-            self._before_loop()
-            now = clock.now()
-            row[NodeColumn.BEAT_NS] = clock.now_ns()
+            before_loop()
+            now = now_of()
+            ints[_BEAT_NS] = began = now_ns()
             if self.stopped or (self.draining and (self._drained() or now >= self._stop_at)):
                 return
             wake_at, on_data = self._next(now)
             if wake_at <= now:
-                self._one_loop(now)
+                self._one_loop(now, began)
             else:
-                self._waiter.wait(min(wake_at, now + BEAT), on_data)
+                beat_at = now + BEAT
+                wait(wake_at if wake_at < beat_at else beat_at, on_data)
 
     def _next(self, now: float) -> tuple[float, bool]:
         """When the next loop may begin, as far as is known now, and whether data may change that."""
@@ -163,8 +185,8 @@ class NodeLoop:
             if self._gate.ready(now):
                 return self._pacer.deadline, False
             return self._gate.deadline, True
-        for feed in self._triggers:
-            if feed.reader.pending():
+        for pending in self._triggers:
+            if pending():
                 return self._pacer.deadline, False
         return math.inf, True
 
@@ -174,73 +196,80 @@ class NodeLoop:
             return True
         if self._gate is not None:
             return not self._gate.ready(math.inf)
-        feeds = self._triggers if not self._on_clock else self._feeds
-        return not any(f.reader.pending() for f in feeds)
+        waiting = self._triggers if not self._on_clock else [feed.reader.pending for feed in self._feeds]
+        return not any(pending() for pending in waiting)
 
-    def _one_loop(self, now: float) -> None:
-        row, clock = self._row.ints, self._clock
-        began = clock.now_ns()
-        if self._on_clock:
-            self._lateness[bucket_of(int((now - self._pacer.deadline) * 1e9))] += 1
+    def _one_loop(self, now: float, began: int) -> None:
+        """Take in, call the script, give out; then count. `began` is `now` on the clock of durations."""
+        due = self._pacer.deadline
         skipped = self._pacer.begin(now)
-        if skipped:
-            row[NodeColumn.SKIPPED] += skipped
-        origin = self._take()
+        if self._gate is None:
+            for feed in self._feeds:
+                feed.take()
+        else:
+            self._gate.take()
+            for feed in self._delayed:
+                feed.take()
         self._inputs.begin_loop()
         self._info.begin(now)
-        took = self._call_script()
-        if not self._overtaken():
-            self.publish(origin if origin != math.inf else math.nan)
-        else:
-            self._outputs.collect(now, _forget)
-            row[NodeColumn.DISCARDED] += 1
-        for feed in self._feeds:
-            feed.settle()
-        row[NodeColumn.OWN_NS] += clock.now_ns() - began - took
-
-    def _take(self) -> float:
-        if self._gate is not None:
-            origin = self._gate.take()
-            for feed in self._feeds:
-                if feed.setup.definition.delayed:
-                    feed.take()
-        else:
-            origin = math.inf
-            for feed in self._feeds:
-                origin = min(origin, feed.take())
-        newest = max(
-            (f.newest_timestamp for f in self._feeds if f.newest_timestamp == f.newest_timestamp), default=None
-        )
-        if newest is not None:
-            age = self._clock.now() - newest
-            self._row.floats[NodeColumn.AGE] = age
-            self._ages[bucket_of(max(0, int(age * 1e9)))] += 1
-        return origin
-
-    def _call_script(self) -> int:
-        """One ``loop()``; returns the nanoseconds that it took."""
-        row, clock = self._row.ints, self._clock
-        began = clock.now_ns()
-        row[NodeColumn.LOOP_STARTED_NS] = began
-        if not row[NodeColumn.FIRST_LOOP_NS]:
-            row[NodeColumn.FIRST_LOOP_NS] = began
+        ints, now_ns = self._row.ints, self._now_ns
+        ints[_LOOP_STARTED_NS] = started = now_ns()
         try:
             self._script.loop()
         except Exception as error:  # noqa: BLE001 - whatever a user's script raises is reported and counted
-            row[NodeColumn.EXCEPTIONS] += 1
-            if not self._report.loop_failed(error, row[NodeColumn.LOOPS]):
-                self.stopped = True
-        took = clock.now_ns() - began
-        row[NodeColumn.LOOP_STARTED_NS] = 0
-        row[NodeColumn.LAST_LOOP_NS] = began
-        row[NodeColumn.LOOPS] += 1
-        row[NodeColumn.LOOP_NS] += took
-        if took > row[NodeColumn.LOOP_NS_MAX]:
-            row[NodeColumn.LOOP_NS_MAX] = took
+            self._failed(error)
+        took = now_ns() - started
+        ints[_LOOP_STARTED_NS] = 0
+        if self._viewed and self._overtaken():
+            self._outputs.collect(now, _forget)
+            ints[NodeColumn.DISCARDED] += 1
+        else:
+            self.publish(self._origin())
+        for feed in self._feeds:
+            feed.settle()
+        self._count(now, due, skipped, started, took)
+        self._outputs.prepare()
+        ints[_OWN_NS] += now_ns() - began - took
+
+    def _failed(self, error: Exception) -> None:
+        self._row.add(NodeColumn.EXCEPTIONS)
+        if not self._report.loop_failed(error, self._row.ints[_LOOPS]):
+            self.stopped = True
+
+    def _origin(self) -> float:
+        """Graph time of the oldest sample that this loop's outputs are made from; NaN where nothing was new."""
+        origin = math.inf
+        if self._publishers:
+            for feed in self._feeds:
+                if self._gate is None or feed not in self._delayed:
+                    origin = min(origin, feed.origin())
+        return origin if origin != math.inf else math.nan
+
+    def _count(self, now: float, due: float, skipped: int, started: int, took: int) -> None:
+        """What one loop adds to the node's counters."""
+        ints = self._row.ints
+        if self._on_clock:
+            self._lateness[bucket_of(int((now - due) * 1e9))] += 1
+            if skipped:
+                ints[_SKIPPED] += skipped
+        newest = -math.inf
+        for feed in self._feeds:
+            if feed.newest_timestamp > newest:  # false of NaN: nothing has come yet
+                newest = feed.newest_timestamp
+        if newest != -math.inf:
+            age = now - newest
+            self._row.floats[_AGE] = age
+            self._ages[bucket_of(max(0, int(age * 1e9)))] += 1
+        if not ints[_FIRST_LOOP_NS]:
+            ints[_FIRST_LOOP_NS] = started
+        ints[_LAST_LOOP_NS] = started
+        ints[_LOOPS] += 1
+        ints[_LOOP_NS] += took
+        if took > ints[_LOOP_NS_MAX]:
+            ints[_LOOP_NS_MAX] = took
         self._loop_times[bucket_of(took)] += 1
         if took * self._pacer.frequency > 1e9:
-            row[NodeColumn.OVERRUNS] += 1
-        return took
+            ints[_OVERRUNS] += 1
 
     def _overtaken(self) -> bool:
         overtaken = [feed.overtaken() for feed in self._viewed]  # all are asked: each counts its own loss
@@ -249,7 +278,7 @@ class NodeLoop:
     def publish(self, origin: float = math.nan) -> None:
         """Send what the script put into its outputs."""
         for index, data, stamps in self._outputs.collect(self._clock.now(), self._refused):
-            self._writers[index].publish(data, stamps, origin)
+            self._publishers[index](data, stamps, origin)
 
     def _refused(self, error: OutputRefused) -> None:
         self._row.add(NodeColumn.BAD_OUTPUTS)

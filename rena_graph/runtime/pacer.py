@@ -26,17 +26,15 @@ class ClockPacer:
         self.frequency = frequency
         self._origin = start
         self._tick = 0
-
-    @property
-    def deadline(self) -> float:
+        self.deadline = start
         """Time of the next deadline. Counted from the origin each time, so that nothing adds up."""
-        return self._origin + self._tick / self.frequency
 
     def begin(self, now: float) -> int:
         """A loop begins at `now`, at or after the deadline; returns how many ticks were missed before it."""
         reached = math.floor((now - self._origin) * self.frequency + 1e-9)
         skipped = max(0, reached - self._tick)
-        self._tick = max(reached, self._tick) + 1
+        self._tick = tick = max(reached, self._tick) + 1
+        self.deadline = self._origin + tick / self.frequency
         return skipped
 
     def set_frequency(self, frequency: float, now: float) -> None:
@@ -45,10 +43,12 @@ class ClockPacer:
         self.frequency = frequency
         self._origin = max(last, now - 1.0 / frequency)
         self._tick = 1
+        self.deadline = self._origin + 1.0 / frequency
 
     def restart(self, now: float) -> None:
         """Begin a new grid at `now` (after a pause)."""
         self._origin, self._tick = now, 0
+        self.deadline = now
 
 
 class DataPacer:
@@ -65,25 +65,21 @@ class DataPacer:
 
     def __init__(self, frequency: float) -> None:
         self.frequency = frequency
-        self._allowed = -math.inf
-
-    @property
-    def deadline(self) -> float:
+        self.deadline = -math.inf
         """The earliest time at which the next loop may begin."""
-        return self._allowed
 
     def begin(self, now: float) -> int:
         """A loop begins at `now`. Returns 0: there are no ticks to miss."""
         period = 1.0 / self.frequency
-        self._allowed = (self._allowed if now - self._allowed < period else now) + period
+        self.deadline = (self.deadline if now - self.deadline < period else now) + period
         return 0
 
     def set_frequency(self, frequency: float, now: float) -> None:
         """From now on at another rate."""
-        last = self._allowed - 1.0 / self.frequency
+        last = self.deadline - 1.0 / self.frequency
         self.frequency = frequency
-        self._allowed = last + 1.0 / frequency if math.isfinite(last) else -math.inf
+        self.deadline = last + 1.0 / frequency if math.isfinite(last) else -math.inf
 
     def restart(self, now: float) -> None:
         """Forget what was (after a pause)."""
-        self._allowed = -math.inf
+        self.deadline = -math.inf

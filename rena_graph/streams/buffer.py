@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,16 +39,9 @@ def legacy_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return dtype
 
 
-class _State(NamedTuple):
-    """All that :meth:`InputBuffer.append` changes, so that it can be undone exactly."""
-
-    data: Samples
-    stamps: Stamps
-    first: int
-    end: int
-    mark: int
-    appended: int
-    """Samples of the append that this state preceded."""
+_State = tuple[Samples, Stamps, int, int, int, int]
+"""All that :meth:`InputBuffer.append` changes (data, stamps, first, end, mark), so that it can be undone exactly, and
+the number of samples appended."""
 
 
 class InputBuffer:
@@ -147,8 +140,9 @@ class InputBuffer:
                 self.spec.name, data.shape[1], self.channels,
             )  # fmt: skip
             self._start_anew(data.shape[1])
-        self._undo = _State(self._data, self._stamps, self._first, self._end, self._mark, count)
-        unseen_from = max(self._first, self._mark)
+        # A plain tuple: making the named one is a function call, in the way of a loop that waits for its data.
+        self._undo = self._data, self._stamps, self._first, self._end, self._mark, count
+        unseen_from = self._first if self._first > self._mark else self._mark
         lost = 0
         skipped = count - self.window
         if skipped > 0:  # more than the window holds: all that was there leaves, and the head of this
@@ -166,7 +160,8 @@ class InputBuffer:
         if self.duration is not None:
             self._drop_outdated(self.duration)
         self.version += 1
-        return lost + max(0, self._first + moved - unseen_from)
+        unseen = self._first + moved - unseen_from
+        return lost + unseen if unseen > 0 else lost
 
     def retract(self, count: int | None = None) -> None:
         """Undo the last append (of `count` samples), exactly: what it pushed out is back.
@@ -177,8 +172,8 @@ class InputBuffer:
             Nothing was appended since the last mark or clear, or not `count` samples.
         """
         undo = self._undo
-        if undo is None or (count is not None and count != undo.appended):
-            held = "nothing" if undo is None else f"{undo.appended} samples"
+        if undo is None or (count is not None and count != undo[-1]):
+            held = "nothing" if undo is None else f"{undo[-1]} samples"
             raise ValueError(f"{self.spec.name!r}: cannot take back {count} samples, the last append left {held}")
         self._data, self._stamps, self._first, self._end, self._mark, _ = undo
         self._undo = None

@@ -66,8 +66,11 @@ class InputPort:
 
     def begin_loop(self, shown: dict[str, Pair]) -> None:
         """Put into `shown` what the window holds now; from now on, what arrives is the next loop's."""
-        buffer = self.buffer
-        self.adopt(shown)
+        buffer, pair = self.buffer, self._pair
+        if shown.get(self.name) is not pair or (
+            pair is not None and (pair[0] is not self._data or pair[1] is not self._stamps)
+        ):
+            self.adopt(shown)
         new = buffer.new_count
         if not new and buffer.version == self._seen:
             self._new = 0
