@@ -144,7 +144,11 @@ class RingWriter:
             A newer writer holds the stream.
         """
         shape = data.shape
-        if data.dtype != self._dtype or shape[1:] != self._tail or timestamps.shape != shape[:1]:
+        if (
+            (data.dtype is not self._dtype and data.dtype != self._dtype)
+            or shape[1:] != self._tail
+            or timestamps.shape != shape[:1]
+        ):
             raise self._refusal(data, timestamps)
         count = shape[0]
         if count <= self._piece:
@@ -176,16 +180,18 @@ class RingWriter:
         chunks = self._chunks
         place = chunks % self._record_count * RECORD_BYTES
         RECORD.pack_into(self._records, place, first, count, self._clock(), origin, self._epoch - 1)
-        self._chunks = chunks = chunks + 1
-        words[_CHUNKS] = chunks
+        words[_CHUNKS] = self._chunks = chunks + 1
         ints = self._ints
         # Before COMMITTED: nobody may find a reader's position ahead of what was produced.
         ints[_PRODUCED] = self._sequence = end
-        ints[_BOARD_CHUNKS] = chunks
+        words[_COMMITTED] = end
+        bell = self._bell
+        bell[0] = (bell[0] + 1) & 0xFFFFFFFF
+        self._wake()
+        # The rest nobody waits for.
+        ints[_BOARD_CHUNKS] = chunks + 1
         ints[_BYTES] += size
         self._floats[_LAST_TIMESTAMP] = self._stamp_values[slot + count - 1]
-        words[_COMMITTED] = end
-        self._ring()
         return first
 
     def _make_room(self, floor: int) -> None:

@@ -23,17 +23,14 @@ class RingDoorbell:
     def __init__(self) -> None:
         self._cell = ctypes.c_uint32(0)
         self.address = ctypes.addressof(self._cell)
+        self.value = memoryview(self._cell).cast("B").cast("I")
+        """One cell, which changes with each ring."""
         self._wake = futex.waker(self.address, private=True)
-
-    @property
-    def value(self) -> int:
-        """Changes with each ring."""
-        return self._cell.value
 
     def ring(self) -> None:
         """Wake it, now or at its next wait."""
         # Two threads may store the same value; either had set what it rings for before the other's store.
-        self._cell.value = self._cell.value + 1 & 0xFFFFFFFF
+        self.value[0] = self.value[0] + 1 & 0xFFFFFFFF
         self._wake()
 
 
@@ -57,13 +54,13 @@ class RingWaiter:
         self._clock = clock
         watched = readers[: futex.MAX_WORDS - 1]
         self._longest = _LONGEST if len(watched) == len(readers) else _POLL
-        self._bells = [reader.bell for reader in watched]
+        self._bells = [(3 * i, reader.bell) for i, reader in enumerate(watched, 1)]
         own = (self.doorbell.address, True)
         self._all = futex.WaitSet([own, *((reader.bell_address, False) for reader in watched)])
         self._own = futex.WaitSet([own])
-        for i, bell in enumerate(self._bells, 1):
+        for place, bell in self._bells:
             # A value that lies behind, and not one ahead, which the next publish would make true.
-            self._all.expected[3 * i] = bell[0] - 1 & 0xFFFFFFFF
+            self._all.expected[place] = bell[0] - 1 & 0xFFFFFFFF
 
     def wait(self, deadline: float | None, on_data: bool) -> None:
         """Sleep until `deadline` (monotonic seconds; None: for ever), the doorbell, or, with `on_data`, new data.
@@ -77,11 +74,11 @@ class RingWaiter:
         # A timer that is over when it is set costs the kernel ten times what any other wait does.
         if deadline > now:
             (self._all if on_data else self._own).sleep(deadline)
-        self._own.expected[0] = self._all.expected[0] = self.doorbell.value
+        expected = self._all.expected
+        self._own.expected[0] = expected[0] = self.doorbell.value[0]
         if on_data:
-            expected = self._all.expected
-            for i, bell in enumerate(self._bells, 1):
-                expected[3 * i] = bell[0]
+            for place, bell in self._bells:
+                expected[place] = bell[0]
 
     def close(self) -> None:
         """Let go; the doorbell may still be rung, in vain."""
