@@ -32,6 +32,7 @@ VERBS: dict[str, Verb] = {
     "graph": Verb("rena_graph.cli.graph", "Draw a graph: text, Mermaid, DOT or SVG."),
     "schema": Verb("rena_graph.cli.schema", "Print the JSON Schema of graph.json, for editors."),
     "streams": Verb("rena_graph.cli.streams", "List the LSL streams on the network now."),
+    "import": Verb("rena_graph.cli.import_", "Turn PhysioLabXR's presets into a graph."),
     "new": Verb("rena_graph.cli.new", "Begin a script or a graph from a template that runs."),
     "demo": Verb("rena_graph.cli.demo", "Run a bundled example and say what it showed."),
     "doctor": Verb("rena_graph.cli.doctor", "Look whether this machine has what runs need."),
