@@ -34,6 +34,7 @@ VERBS: dict[str, Verb] = {
     "streams": Verb("rena_graph.cli.streams", "List the LSL streams on the network now."),
     "import": Verb("rena_graph.cli.import_", "Turn PhysioLabXR's presets into a graph."),
     "new": Verb("rena_graph.cli.new", "Begin a script or a graph from a template that runs."),
+    "run-script": Verb("rena_graph.cli.run_script", "Try one script on recorded inputs, without a graph."),
     "demo": Verb("rena_graph.cli.demo", "Run a bundled example and say what it showed."),
     "doctor": Verb("rena_graph.cli.doctor", "Look whether this machine has what runs need."),
     "bench": Verb("rena_graph.cli.bench", "Measure this machine against the floor of the same run."),

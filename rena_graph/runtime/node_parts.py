@@ -20,7 +20,7 @@ from rena_graph.transport.board import Board
 from rena_graph.transport.interface import StreamReader, StreamWriter
 from rena_graph.transport.links import open_reader, open_waiter, open_writer
 
-__all__ = ["NodeParts", "make_port"]
+__all__ = ["NodeParts", "describe_inputs", "make_port"]
 
 READERS_TIMEOUT = 5.0
 """Seconds until a node starts although not all readers of its outputs are there."""
@@ -109,14 +109,6 @@ class NodeParts:
             before_loop=before_loop,
         )
 
-    def describe_inputs(self) -> str:
-        """Name and shape of each input as the script sees it, for error messages."""
-        if not self.feeds:
-            return "none"
-        return (
-            ", ".join(f"{name} {pair[0].shape}" for name, pair in self.inputs.buffer.items()) or "nothing arrived yet"
-        )
-
     def wait_for_readers(self) -> None:
         """So that the first sample out finds all its readers; over the ring they are there already."""
         for writer, output in zip(self.writers, self.setup.outputs, strict=True):
@@ -152,3 +144,10 @@ def make_port(setup: InputSetup, buffer_duration: float, rules: Conventions) -> 
     arriving = replace(spec, channels=setup.port.spec.channels, channel_names=setup.port.spec.channel_names)
     buffer = InputBuffer(arriving, window, dtype=dtype, duration=buffer_duration, pick=setup.pick)
     return InputPort(spec.name, buffer, rules.layout)
+
+
+def describe_inputs(inputs: Inputs) -> str:
+    """Name and shape of each input as the script sees it, for error messages."""
+    if not inputs.ports:
+        return "none"
+    return ", ".join(f"{name} {pair[0].shape}" for name, pair in inputs.buffer.items()) or "nothing arrived yet"

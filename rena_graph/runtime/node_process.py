@@ -21,7 +21,7 @@ from rena_graph.runtime.console import Console
 from rena_graph.runtime.events import NodeLine
 from rena_graph.runtime.lifecycle import NodeState
 from rena_graph.runtime.node_loop import NodeLoop, release_edges
-from rena_graph.runtime.node_parts import NodeParts
+from rena_graph.runtime.node_parts import NodeParts, describe_inputs
 from rena_graph.runtime.script_loader import format_user_error, load_script
 from rena_graph.runtime.setup import NodeSetup
 from rena_graph.script import RenaScript
@@ -119,12 +119,13 @@ class NodeProcess:
     def loop_failed(self, error: BaseException, loops: int) -> bool:
         """The script's ``loop()`` raised: say so, and decide whether to go on."""
         parts = self._parts
-        shapes = parts.describe_inputs() if parts is not None else ""
+        shapes = describe_inputs(parts.inputs) if parts is not None else ""
         text = format_user_error(error, Path(self._setup.script))
         policy = self._setup.definition.on_error
-        self._errors.say(
-            self._console, str(error) + type(error).__name__, f"loop {loops} failed (inputs: {shapes})\n{text}"
-        )
+        # The failed one counts among the exceptions already, and not yet among the loops.
+        well = loops - (self._row.ints[NodeColumn.EXCEPTIONS] - 1)
+        head = f"loop {loops + 1} failed after {well} that went well (inputs: {shapes})"
+        self._errors.say(self._console, str(error) + type(error).__name__, f"{head}\n{text}")
         if policy == "continue":
             return True
         self._restart_asked = policy == "restart"

@@ -109,14 +109,20 @@ def _keep_user_frames(report: traceback.TracebackException, folder: str) -> None
         if current is None:
             continue
         frames = list(current.stack)
-        first = next((i for i, frame in enumerate(frames) if _in_folder(frame.filename, folder)), 0)
-        kept = [f for f in frames[first:] if _in_folder(f.filename, folder) or not _is_machinery(f.filename)]
+        first = next((i for i, frame in enumerate(frames) if _is_users(frame.filename, folder)), 0)
+        kept = [f for f in frames[first:] if _is_users(f.filename, folder) or not _is_machinery(f.filename)]
         current.stack = traceback.StackSummary.from_list(kept)
         pending += [current.__cause__, current.__context__, *(getattr(current, "exceptions", None) or ())]
 
 
-def _in_folder(filename: str, folder: str) -> bool:
-    return os.path.realpath(filename).startswith(folder)
+def _is_users(filename: str, folder: str) -> bool:
+    """Whether a file is the script's, or lies beside it.
+
+    We may lie below the script's folder ourselves (``study/.venv``), and the bundled examples lie below ours.
+    """
+    if not os.path.realpath(filename).startswith(folder):
+        return False
+    return folder.startswith(_PACKAGE) or not _is_machinery(filename)
 
 
 def _is_machinery(filename: str) -> bool:
