@@ -7,6 +7,7 @@ import json
 import logging
 import os
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,10 @@ class ControlServer:
         """Stop listening; answers under way are finished."""
         if self._server is not None:
             self._server.close()
-        for writer in list(self._connections):
+        writers = list(self._connections)
+        for writer in writers:
             writer.close()
+        for writer in writers:
+            with suppress(ConnectionError):
+                await writer.wait_closed()
         self._path.unlink(missing_ok=True)

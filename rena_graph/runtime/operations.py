@@ -69,7 +69,7 @@ class Operations:
             case "pause" | "resume" as order:
                 await self._command(self._node(request), {"do": order})
             case "stop":
-                self._hear(StopAsked(str(request.get("why", "asked to"))))
+                self._hear(StopAsked(str(request.get("why", "asked to stop"))))
             case "kill":
                 self._hear(KillAsked())
             case other:
