@@ -30,13 +30,12 @@ _FIRST_ROWS = 64
 def legacy_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """What PhysioLabXR hands to scripts for a stream of `dtype`: floats as float64, integers as int64.
 
-    Booleans become int64; uint64, which int64 cannot hold, and text stay as they are.
+    That is what its LSL client makes of all that LSL carries. What LSL does not carry, unsigned integers above all, it
+    can only get over ZMQ, which hands it over as it is: scripts give such video frames to OpenCV, which takes no int64.
     """
     if dtype.kind == "f":
         return np.dtype(np.float64)
-    if dtype.kind in "ib" or (dtype.kind == "u" and dtype.itemsize < 8):
-        return np.dtype(np.int64)
-    return dtype
+    return np.dtype(np.int64) if dtype.kind == "i" else dtype
 
 
 _State = tuple[Samples, Stamps, int, int, int, int]

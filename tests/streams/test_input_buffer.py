@@ -273,8 +273,8 @@ def test_a_window_that_no_memory_holds_is_refused_with_a_remedy() -> None:
 @pytest.mark.parametrize(
     ("declared", "handed"),
     [
-        ("float32", "float64"), ("float64", "float64"), ("int8", "int64"), ("uint32", "int64"),
-        ("uint64", "uint64"), ("bool", "int64"), ("object", "object"),
+        ("float32", "float64"), ("float64", "float64"), ("int8", "int64"), ("uint8", "uint8"),
+        ("uint64", "uint64"), ("bool", "bool"), ("object", "object"),
     ],
 )  # fmt: skip
 def test_legacy_dtypes(declared: str, handed: str) -> None:
