@@ -23,6 +23,7 @@ from typing import Any
 from rena_graph.errors import EnvironmentRefused, ExitCode, RenaGraphError
 from rena_graph.runtime import reaper
 from rena_graph.runtime.alive import hold_alive, hold_session
+from rena_graph.runtime.limits import allow_open_files
 from rena_graph.runtime.local_ray import join_ray, prepare_environment, start_local_ray
 from rena_graph.runtime.run_setup import Outcome, RunSetup
 
@@ -54,6 +55,7 @@ class Session:
         """The whole session."""
         threading.Thread(target=self._watch_launcher, name="rena-launcher", daemon=True).start()
         try:
+            allow_open_files()
             self._enter_ray()
             return ExitCode(self._run_coordinator())
         except RenaGraphError as error:

@@ -292,3 +292,16 @@ def test_an_outcome_is_read_as_it_was_written(tmp_path: Path) -> None:
     outcome = Outcome(ExitCode.SCRIPT, "because", {"nodes": {}}, True)
     outcome.write(tmp_path)
     assert Outcome.read(tmp_path) == outcome
+
+
+@pytest.mark.parametrize(("soft", "hard", "said"), [(64, 64, "open 64 files"), (64, 300, "300"), (1024, 2048, "2048")])
+def test_the_limit_of_open_files_is_raised_or_named(soft: int, hard: int, said: str) -> None:
+    code = (
+        f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))\n"
+        "from rena_graph.errors import EnvironmentRefused\n"
+        "from rena_graph.runtime.limits import allow_open_files\n"
+        "try: print(allow_open_files())\n"
+        "except EnvironmentRefused as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said in done.stdout
