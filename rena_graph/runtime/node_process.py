@@ -6,6 +6,7 @@ no Ray: the actor around it is :mod:`rena_graph.runtime.node_actor`.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import queue
@@ -27,6 +28,7 @@ from rena_graph.runtime.setup import NodeSetup
 from rena_graph.script import RenaScript
 from rena_graph.streams.params import ParamChanges
 from rena_graph.transport.board import Board, NodeColumn
+from rena_graph.transport.links import sharpen_timers
 
 __all__ = ["NodeProcess"]
 
@@ -171,6 +173,7 @@ class NodeProcess:
         except BaseException as error:  # noqa: BLE001 - also SystemExit: whatever ends a script ends it in good order
             self._fail(kind, error)
             return None
+        _settle_down()
         self._state(NodeState.READY)
         return self._parts.script
 
@@ -243,6 +246,17 @@ class _ErrorLog:
             self._said.clear()
         self._said[key] = (now, 0)
         console.write("error", text + (f"\n(and {count} times more since it was last said)" if count else ""))
+
+
+def _settle_down() -> None:
+    """Before the first loop: what lives now lives on, and sleeps are to end on time.
+
+    A collection of garbage looks at every object that there is. Those of Ray and of the imported libraries are some
+    hundred thousand, which would hold up a loop for tens of milliseconds each time.
+    """
+    gc.collect()
+    gc.freeze()
+    sharpen_timers()
 
 
 def _nobody_waits() -> None:
