@@ -1,0 +1,186 @@
+"""What the machine itself allows from Python: one memcpy into shared memory, one futex wake, one memcpy out.
+
+Two bare processes, none of our transport in between (the system calls' wrappers apart). Run as a program this module is
+one of the two; :func:`measure_floor` starts both. Everything that costs time and could be left out is left out: memory
+is mapped and touched beforehand, timers are sharp, the garbage collector is off, and one message overwrites the one
+before the last.
+"""
+
+from __future__ import annotations
+
+import gc
+import io
+import json
+import mmap
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rena_graph.bench.payload import Payload, header_of
+from rena_graph.errors import EnvironmentRefused
+from rena_graph.transport import futex
+
+__all__ = ["measure_floor"]
+
+_SLOTS = 2
+"""The writer fills one while the reader may still copy the other: the fewest that work."""
+_SHARED_MEMORY = "/dev/shm"
+_START = 0.2
+"""Seconds from the go-ahead to the first message."""
+_PATIENCE = 10.0
+"""Seconds that a process waits beyond the time that the messages take."""
+
+
+class _Slots:
+    """The shared file, mapped: a doorbell on a page of its own, then the slots."""
+
+    def __init__(self, path: str, payload: Payload) -> None:
+        with open(path, "r+b") as file:
+            self._map = mmap.mmap(file.fileno(), 0, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE)
+        self.bell = memoryview(self._map)[:4].cast("I")
+        self.bell_address = futex.address_of(self._map)
+        shape = (payload.samples, payload.channels)
+        stride = _stride(payload)
+        self.slots: list[NDArray[Any]] = [
+            np.ndarray(shape, payload.dtype, buffer=self._map, offset=mmap.PAGESIZE + k * stride) for k in range(_SLOTS)
+        ]
+
+
+def _stride(payload: Payload) -> int:
+    return -(-payload.nbytes // mmap.PAGESIZE) * mmap.PAGESIZE
+
+
+def _write(path: str, payload: Payload, messages: int) -> None:
+    """The producer: a message at each of its deadlines, once the starter says go."""
+    shared = _Slots(path, payload)
+    wake = futex.waker(shared.bell_address)
+    message = payload.make()
+    header = header_of(message)
+    clock, sleep = time.perf_counter_ns, time.sleep
+    bell, slots = shared.bell, shared.slots
+    futex.sharpen_timers()
+    _tell_and_wait("ready")
+    start = time.monotonic() + _START
+    for number in range(messages):
+        wait = start + number / payload.rate - time.monotonic()
+        if wait > 0:
+            sleep(wait)
+        slot = slots[number % _SLOTS]
+        header[0] = number
+        header[1] = clock()
+        slot[:] = message
+        bell[0] = number + 1
+        wake()
+
+
+def _read(path: str, payload: Payload, messages: int, copy: bool) -> None:
+    """The consumer: notes when each message is in its own memory (or, without `copy`, when it could be looked at)."""
+    shared = _Slots(path, payload)
+    bells = futex.WaitSet([(shared.bell_address, False)])
+    private = np.zeros((payload.samples, payload.channels), payload.dtype)
+    headers = [header_of(private if copy else slot) for slot in shared.slots]
+    times = np.zeros((messages, 3), np.int64)
+    clock = time.perf_counter_ns
+    bell, slots = shared.bell, shared.slots
+    end = time.monotonic() + messages / payload.rate + _START + _PATIENCE
+    received = seen = 0
+    _tell("ready")
+    while seen < messages and time.monotonic() < end:
+        bells.sleep(end)
+        newest = bell[0]
+        if newest == seen:
+            continue
+        slot = (newest - 1) % _SLOTS
+        if copy:
+            private[:] = slots[slot]
+        now = clock()
+        header = headers[slot]
+        times[received] = header[0], header[1], now
+        received += 1
+        bells.expected[0] = seen = newest
+    np.save(sys.stdout.buffer, times[:received])
+    sys.stdout.buffer.flush()
+
+
+def _tell(word: str) -> None:
+    sys.stdout.buffer.write(word.encode() + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _tell_and_wait(word: str) -> None:
+    _tell(word)
+    sys.stdin.readline()
+
+
+def measure_floor(payload: Payload, messages: int, *, copy: bool) -> NDArray[np.int64]:
+    """Send messages from one bare process to another.
+
+    Parameters
+    ----------
+    payload : Payload
+        What, and how often.
+    messages : int
+        How many.
+    copy : bool
+        Whether the reader copies each message out before it counts as arrived.
+
+    Returns
+    -------
+    ndarray of int64, shape (received, 3)
+        Sequence number, and monotonic nanoseconds at which each message was sent and had arrived.
+
+    Raises
+    ------
+    EnvironmentRefused
+        One of the processes died.
+    """
+    where = _SHARED_MEMORY if Path(_SHARED_MEMORY).is_dir() else None
+    with ExitStack() as stack:
+        file = stack.enter_context(tempfile.NamedTemporaryFile(prefix="rg-floor-", dir=where))
+        os.posix_fallocate(file.fileno(), 0, mmap.PAGESIZE + _SLOTS * _stride(payload))
+        reader = stack.enter_context(_process("read", file.name, payload, messages, copy))
+        stack.callback(reader.kill)
+        writer = stack.enter_context(_process("write", file.name, payload, messages, copy))
+        stack.callback(writer.kill)
+        for process in (reader, writer):
+            assert process.stdout is not None
+            if process.stdout.readline() != b"ready\n":
+                raise EnvironmentRefused(f"a process of the floor's measurement died (status {process.wait()})")
+        writer.communicate(b"go\n")
+        taken, _ = reader.communicate()
+        if writer.returncode or reader.returncode:
+            raise EnvironmentRefused(
+                f"a process of the floor's measurement died (writer {writer.returncode}, reader {reader.returncode})"
+            )
+    times: NDArray[np.int64] = np.load(io.BytesIO(taken), allow_pickle=False)
+    return times
+
+
+def _process(role: str, path: str, payload: Payload, messages: int, copy: bool) -> subprocess.Popen[bytes]:
+    task = json.dumps({"role": role, "path": path, "payload": asdict(payload), "messages": messages, "copy": copy})
+    return subprocess.Popen(
+        [sys.executable, "-m", "rena_graph.bench.floor", task], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+
+
+def _main(task: str) -> None:
+    given = json.loads(task)
+    payload = Payload(**given["payload"])
+    gc.disable()
+    if given["role"] == "write":
+        _write(given["path"], payload, given["messages"])
+    else:
+        _read(given["path"], payload, given["messages"], given["copy"])
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1])

@@ -1,0 +1,130 @@
+"""One hop through a real graph: a producer node on the clock, a consumer node on data, each a Ray actor."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rena_graph.bench.payload import Payload
+from rena_graph.errors import EnvironmentRefused, ExitCode
+
+__all__ = ["SCRIPTS", "HopRun", "hop_document", "run_graph", "run_hop"]
+
+SCRIPTS = Path(__file__).parent / "scripts"
+_SETTLE = 0.5
+"""Seconds beyond the time that the messages take, after which the graph is stopped."""
+_STOP_LIMIT = 60.0
+
+
+@dataclass(frozen=True)
+class HopRun:
+    """What one run of the graph gave.
+
+    Attributes
+    ----------
+    times : ndarray of int64, shape (received, 3)
+        Sequence number, and monotonic nanoseconds at which ``loop()`` sent and ``loop()`` received.
+    own_cost : dict of str to float
+        Microseconds that a loop of each node took beyond its script, in the mean.
+    """
+
+    times: NDArray[np.int64]
+    own_cost: dict[str, float]
+
+
+def hop_document(
+    payload: Payload, messages: int, access: Literal["copy", "view"], window: float, path: Path
+) -> dict[str, Any]:
+    """The graph, as it would stand in a file.
+
+    Parameters
+    ----------
+    payload : Payload
+        What is sent.
+    messages : int
+        How many times.
+    access : {'copy', 'view'}
+        How the consumer gets at it.
+    window : float
+        Seconds that the consumer's input window holds.
+    path : Path
+        Where the consumer saves what it noted.
+    """
+    output = {"channels": payload.channels, "dtype": payload.dtype, "rate": payload.rate * payload.samples}
+    return {
+        "version": 1,
+        "name": "bench-hop",
+        "nodes": {
+            "producer": {
+                "script": "producer.py",
+                "run_frequency": payload.rate,
+                "outputs": {"Message": output},
+                "params": {"samples": payload.samples, "messages": messages},
+            },
+            "consumer": {
+                "script": "consumer.py",
+                "trigger": "data",
+                "run_frequency": 1000,
+                "inputs": [{"stream": "Message", "access": access}],
+                "buffer_duration": window,
+                "params": {"samples": payload.samples, "messages": messages, "path": str(path)},
+            },
+        },
+    }
+
+
+def run_graph(document: dict[str, Any], seconds: float, address: str) -> dict[str, Any]:
+    """Run a graph of this package's scripts for a while, and stop it in good order.
+
+    Parameters
+    ----------
+    document : dict
+        The graph.
+    seconds : float
+        From the first sample on.
+    address : str
+        The Ray to run on.
+
+    Returns
+    -------
+    dict
+        Its last status.
+
+    Raises
+    ------
+    RenaGraphError
+        It did not start, or did not end well.
+    """
+    from rena_graph.graph.load import graph_from_dict
+    from rena_graph.runtime.client import launch
+    from rena_graph.runtime.options import LaunchOptions
+
+    graph = graph_from_dict(document, SCRIPTS)
+    with launch(graph, LaunchOptions(address=address)) as run:
+        run.start()
+        if run.wait(seconds) is None:
+            run.stop()
+        if run.wait(_STOP_LIMIT) is not ExitCode.OK:
+            raise EnvironmentRefused(f"the graph of the benchmark failed: {run.failure}; see {run.folder}")
+        status = run.status()
+    shutil.rmtree(run.folder, ignore_errors=True)
+    return status
+
+
+def run_hop(
+    payload: Payload, messages: int, address: str, *, access: Literal["copy", "view"] = "copy", window: float = 1.0
+) -> HopRun:
+    """Send messages from one node to another; see :func:`hop_document`."""
+    with tempfile.TemporaryDirectory(prefix="rena-graph-bench-") as folder:
+        path = Path(folder) / "times.npy"
+        document = hop_document(payload, messages, access, window, path)
+        status = run_graph(document, messages / payload.rate + _SETTLE, address)
+        times: NDArray[np.int64] = np.load(path, allow_pickle=False)
+    cost = {name: node["own_mean"] * 1e6 for name, node in status["nodes"].items() if node["own_mean"] is not None}
+    return HopRun(times, cost)

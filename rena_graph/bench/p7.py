@@ -1,0 +1,119 @@
+"""P7: how well a node on the clock keeps its rate, beside a bare loop that does nothing else."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rena_graph.bench.figures import Figure
+from rena_graph.bench.rows import Bench
+from rena_graph.bench.ticking import Ticking, tick_side_by_side
+
+__all__ = ["Pace", "measure", "most_in_ten_periods"]
+
+FREQUENCIES = (1.0, 60.0, 250.0, 1000.0)
+SECONDS, QUICK_SECONDS = 30.0, 3.0
+AT_MOST = 1.3
+GRID_PPM = 10.0
+"""0.001 %, in millionths."""
+GRID_SECONDS = 10.0
+"""Shortest run in which that much is more than the jitter of waking up."""
+STALL_FREQUENCY, STALL_SECONDS, STALL = 250.0, 2.0, 0.5
+MOST_IN_TEN = 11.0
+"""Loops that begin within ten periods where each is late by less than one; a burst is more."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How one loop kept its rate.
+
+    Attributes
+    ----------
+    grid_ppm : float
+        How far the rate at which ticks come is off the one asked for, in millionths; NaN for fewer than two ticks.
+    skipped : int
+        Deadlines at which no tick came.
+    late_p99 : float
+        Microseconds from a tick's deadline to the tick.
+    """
+
+    grid_ppm: float
+    skipped: int
+    late_p99: float
+
+    @classmethod
+    def of(cls, times: NDArray[np.float64], frequency: float) -> Pace:
+        """From the times of the ticks, in seconds from the first deadline."""
+        ticks = np.floor(times * frequency + 1e-9).astype(np.int64)
+        late = times - ticks / frequency
+        skipped = int(ticks[-1]) + 1 - len(np.unique(ticks))
+        return cls(_grid_ppm(times, ticks, frequency), skipped, float(np.percentile(late, 99)) * 1e6)
+
+
+def _grid_ppm(times: NDArray[np.float64], ticks: NDArray[np.int64], frequency: float) -> float:
+    """From pairs of ticks half the run apart, the middle of them: single late ones do not count."""
+    half = len(times) // 2
+    if not half:
+        return math.nan
+    reached = (ticks[half:] - ticks[:-half]) / (times[half:] - times[:-half])
+    return abs(float(np.median(reached)) / frequency - 1) * 1e6
+
+
+def most_in_ten_periods(times: NDArray[np.float64], frequency: float) -> int:
+    """The largest number of ticks that came within ten periods."""
+    ends = np.searchsorted(times, times + 10 / frequency - 1e-9, side="left")
+    return int((ends - np.arange(len(times))).max())
+
+
+def measure(bench: Bench) -> list[Figure]:
+    """See the table of rows."""
+    seconds = QUICK_SECONDS if bench.quick else SECONDS
+    figures: list[Figure] = []
+    for frequency in FREQUENCIES:
+        ours: list[Pace] = []
+        bare: list[Pace] = []
+        for k in range(bench.rounds):
+            bench.say(f"pacing at {frequency:g} Hz: round {k + 1} of {bench.rounds}")
+            node, loop = tick_side_by_side(
+                [Ticking("node", frequency, seconds), Ticking("bare", frequency, seconds, phase=0.5)]
+            )
+            ours.append(Pace.of(node, frequency))
+            bare.append(Pace.of(loop, frequency))
+        figures += _figures(f"{frequency:g} Hz", ours, bare, GRID_PPM if seconds >= GRID_SECONDS else None)
+    return [*figures, _stall(bench)]
+
+
+def _figures(what: str, ours: list[Pace], bare: list[Pace], grid_ppm: float | None) -> list[Figure]:
+    return [
+        Figure(f"{what}, grid off by", "ppm", tuple(pace.grid_ppm for pace in ours), at_most=grid_ppm),
+        Figure(
+            f"{what}, skipped",
+            "ticks",
+            tuple(float(pace.skipped) for pace in ours),
+            "bare loop",
+            tuple(float(pace.skipped) for pace in bare),
+            AT_MOST,
+            counted=True,
+        ),
+        Figure(
+            f"{what}, late p99",
+            "µs",
+            tuple(pace.late_p99 for pace in ours),
+            "bare loop",
+            tuple(pace.late_p99 for pace in bare),
+            AT_MOST,
+        ),
+    ]
+
+
+def _stall(bench: Bench) -> Figure:
+    bench.say(f"a stall of {STALL:g} s")
+    most = []
+    for _ in range(bench.rounds):
+        (times,) = tick_side_by_side([Ticking("node", STALL_FREQUENCY, STALL_SECONDS, stall=STALL)])
+        most.append(float(most_in_ten_periods(times, STALL_FREQUENCY)))
+    what = f"{STALL_FREQUENCY:g} Hz, stalled {STALL:g} s, most in ten periods"
+    return Figure(what, "loops", tuple(most), at_most=MOST_IN_TEN)

@@ -1,0 +1,162 @@
+"""All rows of one benchmark: measured one after another, written as JSON and as a table."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rena_graph.bench.figures import Figure, Spread
+from rena_graph.bench.machine import describe_machine, machine_lines
+from rena_graph.bench.rows import ROWS, Bench, measure_row
+from rena_graph.errors import ExitCode, RenaGraphError
+
+__all__ = ["Report", "RowResult", "run_rows", "table_lines"]
+
+_HEADER = ("measured", "ours", "against", "", "ratio", "target", "")
+
+
+@dataclass(frozen=True)
+class RowResult:
+    """One row's figures, or why there are none.
+
+    Attributes
+    ----------
+    failure : str | None
+        What kept the row from being measured.
+    exit_code : ExitCode
+        What that means for the whole.
+    """
+
+    name: str
+    figures: tuple[Figure, ...] = ()
+    seconds: float = 0.0
+    failure: str | None = None
+    exit_code: ExitCode = ExitCode.OK
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was measured, on what, and how.
+
+    Attributes
+    ----------
+    started : float
+        Seconds since 1970.
+    """
+
+    started: float
+    rounds: int
+    quick: bool
+    machine: dict[str, Any]
+    rows: tuple[RowResult, ...] = field(default=())
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """0 also where targets were missed; that of the first row that could not be measured otherwise."""
+        return next((row.exit_code for row in self.rows if row.exit_code is not ExitCode.OK), ExitCode.OK)
+
+    def as_json(self) -> dict[str, Any]:
+        """The record."""
+        rows = [
+            {
+                "row": row.name,
+                "title": ROWS[row.name].title,
+                "target": ROWS[row.name].target,
+                "seconds": row.seconds,
+                "failure": row.failure,
+                "figures": [figure.as_json() for figure in row.figures],
+            }
+            for row in self.rows
+        ]
+        head = {"started": self.started, "rounds": self.rounds, "quick": self.quick, "machine": self.machine}
+        return {"rena_graph_bench": 1, **head, "rows": rows}
+
+    def lines(self) -> list[str]:
+        """For people: the machine, a table a row, and what it comes to."""
+        lines = [*machine_lines(self.machine), f"{self.rounds} rounds; medians, with [min max] over the rounds"]
+        for row in self.rows:
+            lines += ["", f"{row.name}: {ROWS[row.name].title}", f"    target: {ROWS[row.name].target}"]
+            lines += [f"    not measured: {row.failure}"] if row.failure else table_lines(row.figures)
+        return [*lines, "", *_conclusion(self)]
+
+
+def run_rows(
+    names: Sequence[str],
+    bench: Bench,
+    unix: Callable[[], float] = time.time,
+    clock: Callable[[], float] = time.monotonic,
+) -> Report:
+    """Measure these rows in turn. One that cannot be measured says why, and does not keep the others from it."""
+    machine, started = describe_machine(), unix()
+    results = []
+    for name in names:
+        bench.say(f"{name}: {ROWS[name].title}")
+        began = clock()
+        try:
+            figures = tuple(measure_row(name, bench))
+        except RenaGraphError as error:
+            results.append(RowResult(name, failure=str(error), exit_code=error.exit_code))
+        else:
+            results.append(RowResult(name, figures, clock() - began))
+    return Report(started, bench.rounds, bench.quick, machine, tuple(results))
+
+
+def table_lines(figures: Sequence[Figure]) -> list[str]:
+    """One line a figure, in columns."""
+    table = [_HEADER, *map(_cells, figures)]
+    widths = [max(len(row[i]) for row in table) for i in range(len(_HEADER))]
+    lines = ["    " + "  ".join(cell.ljust(n) for cell, n in zip(row, widths, strict=True)).rstrip() for row in table]
+    for figure in figures:
+        if figure.missing:
+            lines.append(f"    {figure.what}: {figure.missing}")
+    return lines
+
+
+def _cells(figure: Figure) -> tuple[str, ...]:
+    target = "" if figure.at_most is None else f"≤ {_number(figure.at_most)}" + (" ×" if figure.against else "")
+    return (
+        figure.what,
+        f"{_spread(figure.ours)} {figure.unit}",
+        figure.against,
+        _spread(figure.reference),
+        _spread(figure.ratios),
+        target,
+        {"met": "met", "missed": "MISSED", "not measured": "not measured", "no target": ""}[figure.verdict],
+    )
+
+
+def _spread(values: Sequence[float]) -> str:
+    spread = Spread.of(values)
+    if math.isnan(spread.median):
+        return ""
+    if len(values) == 1:
+        return _number(spread.median)
+    return f"{_number(spread.median)} [{_number(spread.low)} {_number(spread.high)}]"
+
+
+def _number(value: float) -> str:
+    """Three digits that matter."""
+    if math.isnan(value):
+        return "?"
+    if value == 0 or abs(value) >= 100:
+        return f"{value:.0f}"
+    return f"{value:.3g}"
+
+
+def _conclusion(report: Report) -> list[str]:
+    judged = [figure for row in report.rows for figure in row.figures]
+    missed = [
+        f"{row.name} {figure.what}" for row in report.rows for figure in row.figures if figure.verdict == "missed"
+    ]
+    met = sum(figure.verdict == "met" for figure in judged)
+    lines = [f"{met} met, {len(missed)} missed" + (": " + "; ".join(missed) if missed else "")]
+    unmeasured = [f"{row.name} {f.what}" for row in report.rows for f in row.figures if f.verdict == "not measured"]
+    unmeasured += [row.name for row in report.rows if row.failure]
+    if unmeasured:
+        lines.append("not measured: " + "; ".join(unmeasured))
+    if report.quick:
+        lines.append("A quick run shows that all works; to judge targets, run without --quick on an idle machine.")
+    return lines
