@@ -51,7 +51,7 @@ def test_the_cascade_computes_what_scipy_computes(ray_address: str, graphs: Path
         (received,) = client.finished()
     assert (found["rate"], found["labels"]) == (0.0, ["relative alpha"])
     balanced(status)
-    # At ten times the speed the window of band_power holds 0.4 s: what a busy machine lets slide out of it is counted.
+    # At ten times the speed even a window of ten seconds holds one: what slides out of it unseen is counted.
     only_drops(status, ("band_power", "window"))
     all_of_it = kept(tmp_path / "all.npz")
     check_rates(status["nodes"])

@@ -17,7 +17,7 @@ from rena_graph.runtime.options import LaunchOptions
 from tests.conftest import GRAPHS
 from tests.runtime.live import SCRIPTS
 
-__all__ = ["example", "free_port", "launched", "only_drops", "unique"]
+__all__ = ["example", "free_port", "launched", "only_drops", "patient", "unique"]
 
 
 def unique(what: str) -> str:
@@ -46,12 +46,19 @@ def example(file: str) -> dict[str, Any]:
     return document
 
 
+def patient(document: dict[str, Any]) -> dict[str, Any]:
+    """The same, with windows of ten seconds at least: a machine that is busy with tests may hold a node up for one."""
+    for node in document["nodes"].values():
+        node["buffer_duration"] = max(10.0, node.get("buffer_duration", 0.0))
+    return document
+
+
 @contextmanager
 def launched(
     document: dict[str, Any], address: str, folder: Path = SCRIPTS, instance: str | None = None
 ) -> Iterator[Run]:
     """A run of `document`, its paths relative to `folder`; stopped at the end. Scripts of the tests may be used too."""
-    graph = graph_from_dict(document, folder, allow_code=[SCRIPTS, Path(tempfile.gettempdir())])
+    graph = graph_from_dict(patient(document), folder, allow_code=[SCRIPTS, Path(tempfile.gettempdir())])
     with launch(graph, LaunchOptions(address=address, instance=instance)) as run:
         run.start()
         yield run

@@ -14,7 +14,7 @@ import rena_graph
 from rena_graph.errors import ExitCode
 from tests.cli.running import run_cli
 from tests.conftest import GRAPHS
-from tests.live.launching import example, only_drops
+from tests.live.launching import example, only_drops, patient
 from tests.runtime.live import balanced, wait_until
 
 pytestmark = [pytest.mark.ray, pytest.mark.lsl]
@@ -25,7 +25,7 @@ def copied(file: str, folder: Path) -> Path:
     source = GRAPHS / file
     shutil.copytree(source.parent, folder / source.parent.name)
     path = folder / file
-    path.write_text(json.dumps(example(file)), encoding="utf-8")
+    path.write_text(json.dumps(patient(example(file))), encoding="utf-8")
     return path
 
 

@@ -45,7 +45,7 @@ def warm_up(publisher: ZmqPublisher, subscriber: ZmqSubscriber) -> int:
 
 def test_samples_cross_the_graph_bit_for_bit(ray_address: str) -> None:
     port = free_port()
-    nodes = {"pass": relay("EEG", "EEG-out", RATE, CHANNELS, buffer_duration=5)}
+    nodes = {"pass": relay("EEG", "EEG-out", RATE, CHANNELS)}
     nodes["pass"]["outputs"]["EEG-out"]["to"] = {"zmq": {"port": port}}
     with ZmqPublisher() as publisher, ZmqSubscriber(port, "EEG-out") as subscriber:
         with launched(document({"EEG": source(publisher.port)}, nodes), ray_address) as run:

@@ -22,7 +22,12 @@ def faulty(where: str, at: int = 20, **more: Any) -> dict[str, Any]:
 
 def line(tmp_path: Path, where: str, at: int = 20, samples: int = 300, **more: Any) -> dict[str, Any]:
     """A counter into a faulty relay into one that keeps everything."""
-    nodes = {"bad": faulty(where, at, **more), "last": collect(tmp_path / "a.npz", "X")}
+    # On a busy machine a restart takes longer than the second that a window holds by default.
+    patience = {"buffer_duration": 10.0}
+    nodes = {
+        "bad": faulty(where, at, **{**patience, **more}),
+        "last": collect(tmp_path / "a.npz", "X", **patience),
+    }
     return document({"C": counter(100, samples=samples)}, nodes)
 
 

@@ -22,6 +22,7 @@ context = zmq.Context()
 # To subscribers an XPUB is a PUB; to its owner it also tells who subscribes.
 publisher = context.socket(zmq.XPUB)
 publisher.linger = 1000
+publisher.sndhwm = 0  # else it throws away what it is told to send faster than the network takes it
 publisher.bind(f"tcp://127.0.0.1:{sys.argv[1] if len(sys.argv) > 1 else '*'}")
 say(publisher.getsockopt_string(zmq.LAST_ENDPOINT).rpartition(":")[2])
 publisher.recv()
