@@ -1,0 +1,1 @@
+"""PhysioLabXR itself, in an environment of its own, beside ours."""
