@@ -25,8 +25,8 @@ LAYERS = (
     ("script", "transport"),
     ("bridges", "compat"),
     ("runtime",),
-    ("api", "testing", "examples"),
-    ("cli", "bench"),
+    ("api", "testing", "examples", "bench"),
+    ("cli",),
 )
 """From the bottom up: a module imports from its own layer's own folder and from below, never from above."""
 

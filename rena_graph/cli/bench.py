@@ -23,7 +23,7 @@ __all__ = ["command"]
 @click.argument("rows", nargs=-1, metavar="[ROW]...")
 @click.option("--quick", is_flag=True, help="Fewer and shorter measurements: to see that all works, not to judge.")
 @click.option("--rounds", type=click.IntRange(1, 1000),
-              help="Times that all is measured, floor and ours in turn; 5, or 2 with --quick, unless given.")  # fmt: skip
+              help="Times that all is measured, floor and ours in turn: by default 5, 2 with --quick.")  # fmt: skip
 @click.option("--peers", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path),
               help="Folder of the peers' virtual environments, to compare with them too.")  # fmt: skip
 @click.option("--out", metavar="DIR", type=click.Path(file_okay=False, path_type=Path),

@@ -1,0 +1,203 @@
+"""Each row, measured with the smallest runs that there are: what comes out must make sense, not be fast."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from rena_graph.bench import hop_rounds, p6, p7
+from rena_graph.bench.figures import Figure, Hops
+from rena_graph.bench.floor import measure_floor
+from rena_graph.bench.graph_hop import HopRun, run_hop
+from rena_graph.bench.payload import HEADER_BYTES, PAYLOADS, Payload, header_of
+from rena_graph.bench.peers.physiolabxr_peer import PEER, find_interpreter, what_is_missing
+from rena_graph.bench.rows import ROWS, Bench, choose_rows, measure_row
+from rena_graph.bench.ticking import Ticking, tick_side_by_side
+from rena_graph.errors import EnvironmentRefused, UsageError
+
+TINY = Payload("tiny", 4, 8, "float64", 200.0, 40, 40)
+WIDE = Payload("wide", 1, 6000, "uint8", 200.0, 40, 40)
+
+
+def check_times(times: NDArray[np.int64], sent: int) -> None:
+    """In order, once each, and no message before it was sent."""
+    assert np.array_equal(times[:, 0], np.unique(times[:, 0]))
+    assert set(times[:, 0]) <= set(range(sent))
+    assert (times[:, 2] >= times[:, 1]).all()
+    assert (np.diff(times[:, 1]) > 0).all()
+
+
+# -- names -------------------------------------------------------------------------------------------
+def test_all_rows_where_none_is_named_and_in_the_table_s_order() -> None:
+    assert choose_rows([]) == list(ROWS)
+    assert choose_rows(["p7", "P1", "P7"]) == ["P1", "P7"]
+
+
+@pytest.mark.parametrize(("name", "hint"), [("P66", "P6"), ("1", "P1"), ("speed", "P1, P2, P6, P7")])
+def test_an_unknown_row_is_answered_with_the_nearest(name: str, hint: str) -> None:
+    with pytest.raises(UsageError, match=f"{name}.*{hint}"):
+        choose_rows([name])
+
+
+# -- messages ----------------------------------------------------------------------------------------
+@pytest.mark.parametrize("payload", [*PAYLOADS.values(), TINY], ids=lambda p: p.name)
+def test_a_message_carries_its_header_in_its_first_bytes(payload: Payload) -> None:
+    message = payload.make()
+    assert message.shape == (payload.samples, payload.channels)
+    assert message.nbytes == payload.nbytes
+    header_of(message)[0] = 7
+    assert message.tobytes()[:8] == (7).to_bytes(8, "little")
+    assert len(header_of(message).tobytes()) == HEADER_BYTES
+
+
+def test_the_messages_are_the_peers_harness_s() -> None:
+    assert [(p.nbytes, p.rate, p.messages) for p in PAYLOADS.values()] == [
+        (2560, 100.0, 800),
+        (2**20, 30.0, 150),
+        (1920 * 1080 * 3, 30.0, 150),
+    ]
+
+
+# -- the floor and the graph --------------------------------------------------------------------------
+@pytest.mark.parametrize("copy", [True, False])
+@pytest.mark.parametrize("payload", [TINY, WIDE], ids=lambda p: p.name)
+def test_the_floor_moves_every_message(payload: Payload, copy: bool) -> None:
+    times = measure_floor(payload, 40, copy=copy)
+    check_times(times, 40)
+    # It has two slots and waits for nobody: a reader that was held up may miss some, not many.
+    assert len(times) > 20
+
+
+def test_a_floor_whose_process_dies_says_so() -> None:
+    with pytest.raises(EnvironmentRefused, match="floor's measurement died"):
+        measure_floor(Payload("never", 4, 8, "float64", 0.0, 40, 40), 40, copy=True)
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize(("payload", "access"), [(TINY, "copy"), (WIDE, "view")])
+def test_the_graph_moves_every_message(payload: Payload, access: str, ray_address: str) -> None:
+    run = run_hop(payload, 40, ray_address, access=access)  # type: ignore[arg-type]
+    check_times(run.times, 40)
+    assert Hops.of(run.times, 40).lost == 0
+    assert set(run.own_cost) == {"producer", "consumer"}
+    assert all(cost > 0 for cost in run.own_cost.values())
+
+
+def test_floor_and_graph_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns: list[str] = []
+    numbers = np.arange(40)
+    times = np.column_stack((numbers, numbers, numbers + 1000))
+
+    def floor(payload: Payload, messages: int, *, copy: bool) -> object:
+        turns.append(f"floor {copy}")
+        return times
+
+    def graph(payload: Payload, messages: int, address: str, *, access: str, window: float) -> object:
+        turns.append(f"graph {address}")
+        return HopRun(times, {"producer": 3.0})
+
+    monkeypatch.setattr(hop_rounds, "measure_floor", floor)
+    monkeypatch.setattr(hop_rounds, "run_hop", graph)
+    monkeypatch.setattr(Bench, "ray", lambda self: "here")
+    rounds = hop_rounds.measure_hops(Bench(rounds=3, quick=True), TINY, "copy", 1.0)
+    assert turns == ["floor True", "graph here", "graph here", "floor True", "floor True", "graph here"]
+    figure = rounds.figure("tiny", "p50", 1.5)
+    assert figure.ours == figure.reference == (1.0, 1.0, 1.0)
+    assert rounds.lost("tiny").verdict == "met"
+    assert rounds.costs("tiny")[0].ours == (3.0, 3.0, 3.0)
+
+
+# -- the input window -----------------------------------------------------------------------------------
+def test_the_input_window_is_timed_over_several_of_its_arrays() -> None:
+    result = p6.time_window(0.1, 50)
+    assert 0 < result["mean"] <= result["longest"]
+    assert result["p99"] <= result["longest"]
+    assert result["memcpy"] > 0
+
+
+def test_the_row_of_the_input_window(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(p6, "DURATIONS", (0.1, 0.2))
+    monkeypatch.setattr(p6, "COMPARED", 0.1)
+    figures = {f.what: f for f in measure_row("P6", Bench(rounds=2, quick=True, peers=tmp_path))}
+    assert {"0.1 s, longest", "0.2 s, p99", "mean at 0.2 s, flat"} <= set(figures)
+    assert all(len(f.ours) == 2 and min(f.ours) > 0 for f in figures.values())
+    compared = [f for f in measure_row("P6", Bench(rounds=1, quick=True)) if f.against == "PhysioLabXR"]
+    assert [f.verdict for f in compared] == ["not measured"]
+    assert "setup.sh" in compared[0].missing
+
+
+def test_a_peer_is_found_where_its_environment_is(tmp_path: Path) -> None:
+    assert find_interpreter(None) is None
+    assert find_interpreter(tmp_path) is None
+    assert str(tmp_path) in what_is_missing(tmp_path)
+    interpreter = tmp_path / "physiolabxr" / "bin" / "python"
+    interpreter.parent.mkdir(parents=True)
+    interpreter.touch()
+    assert find_interpreter(tmp_path) == interpreter
+
+
+# -- pacing ---------------------------------------------------------------------------------------------
+def test_two_loops_keep_their_rate_side_by_side() -> None:
+    node, bare = tick_side_by_side([Ticking("node", 100.0, 0.3), Ticking("bare", 100.0, 0.3, phase=0.5)])
+    for times in (node, bare):
+        ticks = np.floor(times * 100.0 + 1e-9)
+        assert (times >= 0).all()
+        assert (np.diff(ticks) > 0).all()
+        assert ticks[-1] <= 30
+
+
+def test_a_stalled_node_does_not_make_up_for_it() -> None:
+    (times,) = tick_side_by_side([Ticking("node", 200.0, 0.5, stall=0.1)])
+    assert np.diff(times).max() >= 0.1
+    assert p7.most_in_ten_periods(times, 200.0) <= p7.MOST_IN_TEN
+
+
+def test_a_loop_that_dies_says_so() -> None:
+    with pytest.raises(EnvironmentRefused, match="loop of the benchmark died"):
+        tick_side_by_side([Ticking("node", -1.0, 0.1)])
+
+
+def test_pace_counts_skipped_ticks_and_lateness() -> None:
+    ticks = np.delete(np.arange(100), [10, 11, 60])
+    pace = p7.Pace.of(ticks / 50.0 + 0.0001, 50.0)
+    assert pace.skipped == 3
+    assert pace.late_p99 == pytest.approx(100.0)
+    assert pace.grid_ppm == pytest.approx(0.0, abs=1e-3)
+    assert p7.Pace.of(ticks / 50.0 * 1.0001, 50.0).grid_ppm == pytest.approx(100.0, rel=0.01)
+
+
+def test_one_late_tick_does_not_bend_the_grid() -> None:
+    times = np.arange(30) / 1.0
+    times[-1] += 0.01
+    assert p7.Pace.of(times, 1.0).grid_ppm < 1
+
+
+def test_a_burst_is_seen() -> None:
+    steady = np.arange(100) / 50.0
+    assert p7.most_in_ten_periods(steady, 50.0) == 10
+    burst = np.concatenate((steady[:50], steady[50] + np.arange(20) * 1e-4, steady[60:]))
+    assert p7.most_in_ten_periods(burst, 50.0) > p7.MOST_IN_TEN
+
+
+def test_the_row_of_pacing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(p7, "FREQUENCIES", (50.0,))
+    monkeypatch.setattr(p7, "QUICK_SECONDS", 0.2)
+    monkeypatch.setattr(p7, "STALL_SECONDS", 0.8)
+    figures = measure_row("P7", Bench(rounds=2, quick=True))
+    assert [(f.unit, f.against) for f in figures] == [
+        ("ppm", ""),
+        ("ticks", "bare loop"),
+        ("µs", "bare loop"),
+        ("loops", ""),
+    ]
+    assert figures[0].at_most is None, "too short to judge"
+    assert all(isinstance(f, Figure) and len(f.ours) == 2 for f in figures)
+    assert max(figures[3].ours) <= p7.MOST_IN_TEN
+
+
+def test_the_peer_s_program_and_ours_do_the_same_work() -> None:
+    text = PEER.read_text(encoding="utf-8")
+    assert f"CHANNELS, RATE, SAMPLES = {p6.CHANNELS}, {p6.RATE:g}, {p6.SAMPLES}" in text
