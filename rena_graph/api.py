@@ -69,6 +69,7 @@ class GraphHandle:
         transport: Literal["auto", "ring", "zmq"] | None = None,
         address: str = "local",
         instance: str | None = None,
+        reload: bool = False,
         progress: Callable[[str], None] = lambda _: None,
     ) -> Run:
         """Start the graph and return once its first sample is let in.
@@ -81,6 +82,8 @@ class GraphHandle:
             ``'local'`` for a Ray of the run's own, ``'auto'`` or ``'HOST:PORT'`` for one that runs already.
         instance : str, optional
             Tells two runs of one graph apart towards LSL clients.
+        reload : bool
+            Start a node anew when its script, or a module beside it, changes on disk.
         progress : callable
             Told, in words, what is being waited for.
 
@@ -97,4 +100,4 @@ class GraphHandle:
         from rena_graph.runtime.client import launch
         from rena_graph.runtime.options import LaunchOptions
 
-        return launch(self.graph, LaunchOptions(transport, address, instance)).start(progress)
+        return launch(self.graph, LaunchOptions(transport, address, instance, reload)).start(progress)

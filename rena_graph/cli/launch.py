@@ -60,6 +60,11 @@ Transport = Literal["auto", "ring", "zmq"]
     callback=ray_address,
     help="local: a Ray of the run's own, ended with it. Else the Ray cluster to join.",
 )
+@click.option(
+    "--reload",
+    is_flag=True,
+    help="Start a node anew when its script, or a module beside it, changes on disk; no sample is lost.",
+)
 def command(
     graph: Path,
     seconds: float | None,
@@ -71,6 +76,7 @@ def command(
     allow_code: tuple[Path, ...],
     instance: str | None,
     address: str,
+    reload: bool,
 ) -> None:
     """Run the graph in the file GRAPH, and show it while it runs.
 
@@ -84,7 +90,7 @@ def command(
     from rena_graph.cli.display import choose_display
     from rena_graph.runtime.options import LaunchOptions
 
-    options = LaunchOptions(transport=transport, address=address, instance=instance)
+    options = LaunchOptions(transport=transport, address=address, instance=instance, reload=reload)
     raise SystemExit(run_attached(loaded, options, choose_display(as_json), seconds))
 
 

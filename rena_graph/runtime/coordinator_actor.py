@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -22,6 +24,7 @@ from rena_graph.runtime.node_actor import NodeActor
 from rena_graph.runtime.operations import Operations
 from rena_graph.runtime.placement import node_options, refuse_unplaceable
 from rena_graph.runtime.plan import HostPaths, Plan, make_plan
+from rena_graph.runtime.reload import ScriptWatch
 from rena_graph.runtime.run_setup import Outcome, RunSetup
 from rena_graph.runtime.signals import (
     EndRun,
@@ -60,6 +63,8 @@ START_DELAY = 0.02
 CLOSE_PATIENCE = 15.0
 KILL_PATIENCE = 0.5
 """Seconds that the host agent has to take everything down, in good order and after a kill."""
+RELOAD_SECONDS = 0.25
+"""Between two looks at the scripts; a change is taken up once the file has been left alone for one look."""
 LAST_WORD = 1.0
 """Seconds to wait for the last event of a node whose process has ended."""
 
@@ -73,7 +78,9 @@ class CoordinatorActor:
         self._alive = hold_alive(setup.runtime)
         self._clock = SystemClock()
         graph = setup.graph
-        self._machine = Coordinator(graph.nodes, graph.levels)
+        options = setup.options
+        self._machine = Coordinator(graph.nodes, graph.levels, options.debug, options.reload)
+        self._watch = ScriptWatch() if options.reload else None
         self._operations = Operations(graph, self._command, self._status, self._hear)
         self._plan: Plan | None = None
         self._agent: Any = None
@@ -98,6 +105,8 @@ class CoordinatorActor:
             .remote(self._setup, me)
         )
         self._spawn(self._carry_out())
+        if self._watch is not None:
+            self._spawn(self._look_at_scripts(self._watch))
         self._do(self._machine.begin(self._clock.now()))
         self._begun.set()
         await self._server.start()
@@ -142,6 +151,9 @@ class CoordinatorActor:
             case "state":
                 state = NodeState(message["state"])
                 self._hear(NodeReported(message["node"], message["epoch"], state, message["error"], message["kind"]))
+            case "files":
+                if self._watch is not None and message["epoch"] == self._machine.nodes[message["node"]].epoch:
+                    self._watch.note(message["node"], map(Path, message["files"]))
             case "beat":
                 self._messages.extend(message["console"])
                 if "report" in message:
@@ -225,9 +237,12 @@ class CoordinatorActor:
         actor = self._actors[node]
         operations = self._operations
         setup = self._plan.setup(node, epoch, operations.definitions(node), operations.frequencies.get(node))
-        self._spawn(self._watch(node, epoch, actor.run.remote(setup)))
+        if self._watch is not None:
+            self._watch.begin(node, Path(setup.script), self._clock.unix())
+            setup = replace(setup, reload=True)
+        self._spawn(self._wait_for_end(node, epoch, actor.run.remote(setup)))
 
-    async def _watch(self, node: str, epoch: int, life: Any) -> None:
+    async def _wait_for_end(self, node: str, epoch: int, life: Any) -> None:
         try:
             await life
             cause = "its process ended without a word"
@@ -238,6 +253,12 @@ class CoordinatorActor:
             cause = f"it failed outside of its script: {_plain(error)}"
         await self._agent.release.remote(node)
         self._hear(NodeGone(node, epoch, cause))
+
+    async def _look_at_scripts(self, watch: ScriptWatch) -> None:
+        while not self._ended.is_set():
+            for change in await asyncio.to_thread(watch.look):
+                self._hear(change)
+            await asyncio.sleep(RELOAD_SECONDS)
 
     async def _last_word(self, node: str, epoch: int) -> None:
         """A node's last event travels another way than its end, and may arrive after it."""

@@ -27,7 +27,7 @@ class NodeState(IntEnum):
     STOPPED = 7
     FAILED = 8
     RESTARTING = 9
-    """Dead, and waiting for its next epoch."""
+    """Dead, or told to end, and waiting for its next epoch."""
 
     @property
     def label(self) -> str:
@@ -52,7 +52,7 @@ _NEXT: dict[NodeState, frozenset[NodeState]] = {
     _S.STOPPING: frozenset({_S.STOPPED, _S.FAILED, _S.RESTARTING}),
     _S.STOPPED: frozenset(),
     _S.FAILED: frozenset(),
-    _S.RESTARTING: frozenset({_S.PLACING, _S.STOPPED, _S.FAILED}),
+    _S.RESTARTING: frozenset({_S.PLACING, _S.STOPPING, _S.STOPPED, _S.FAILED}),
 }
 
 

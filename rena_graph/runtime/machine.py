@@ -7,12 +7,12 @@ then nodes level by level, then sinks), ``ended``. Whatever goes wrong leads, th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import Enum
 
 from rena_graph.errors import ExitCode
 from rena_graph.graph.document import NodeDef
 from rena_graph.runtime.lifecycle import ALIVE, ENDED, NodeState, check_transition, may_follow
+from rena_graph.runtime.node_record import NodeRecord
 from rena_graph.runtime.signals import (
     EndRun,
     Event,
@@ -28,6 +28,7 @@ from rena_graph.runtime.signals import (
     PrepareHost,
     RunNode,
     Say,
+    ScriptChanged,
     SinksStopped,
     SourcesEnded,
     StaleSeen,
@@ -41,7 +42,7 @@ from rena_graph.runtime.signals import (
     Tick,
 )
 
-__all__ = ["Coordinator", "NodeRecord", "Phase"]
+__all__ = ["Coordinator", "Phase"]
 
 KILL_GRACE = 1.0
 """Seconds between a node's drain time and its kill: the time that ``cleanup()`` has."""
@@ -67,28 +68,6 @@ class Phase(Enum):
     ENDED = "ended"
 
 
-@dataclass
-class NodeRecord:
-    """What the coordinator knows of one node."""
-
-    name: str
-    definition: NodeDef
-    level: int
-    state: NodeState = NodeState.PLACING
-    epoch: int = 0
-    error: str | None = None
-    kind: str | None = None
-    restarts: int = 0
-    stale_for: float | None = None
-    restart_times: list[float] = field(default_factory=list)
-    restart_at: float | None = None
-    gone: bool = False
-    """Whether the process of this epoch is known to have ended: the next one is not begun before."""
-    kill_at: float | None = None
-    killed: bool = False
-    run_sent: bool = False
-
-
 class Coordinator:
     """Decides.
 
@@ -98,12 +77,26 @@ class Coordinator:
         The graph's nodes.
     levels : sequence of sequences of str
         Node names by depth in the cascade: the order of stopping.
+    debugged : str | None
+        The node that runs in the launching process.
+    reload : bool
+        Whether somebody is at work on the scripts: one that does not start is waited for until it has changed.
     """
 
-    def __init__(self, nodes: Mapping[str, NodeDef], levels: Sequence[Sequence[str]]) -> None:
+    def __init__(
+        self,
+        nodes: Mapping[str, NodeDef],
+        levels: Sequence[Sequence[str]],
+        debugged: str | None = None,
+        reload: bool = False,
+    ) -> None:
         depth = {name: i for i, level in enumerate(levels) for name in level}
-        self.nodes = {name: NodeRecord(name, definition, depth[name]) for name, definition in nodes.items()}
+        self.nodes = {
+            name: NodeRecord(name, definition, depth[name], debugged=name == debugged)
+            for name, definition in nodes.items()
+        }
         self._last_level = len(levels)
+        self._reload = reload
         self.phase = Phase.PREPARING
         self.exit_code = ExitCode.OK
         self.failure: str | None = None
@@ -139,13 +132,14 @@ class Coordinator:
                 self._gone(event)
             case StaleSeen(nodes):
                 self._stale({(node, epoch): seconds for node, epoch, seconds in nodes})
+            case ScriptChanged():
+                self._changed(event)
             case SourcesEnded():
                 self._stop("all sources have ended")
             case StopAsked(why):
                 self._stop(why)
             case LauncherGone():
-                self._stop_limit = LAUNCHER_GONE_STOP
-                self._stop("the launcher is gone")
+                self._launcher_gone()
             case KillAsked():
                 self._kill_all()
             case SinksStopped():
@@ -210,6 +204,10 @@ class Coordinator:
         if self._may_restart(record, kind):
             self._schedule_restart(record, error)
             return
+        if self._reload and self.phase is Phase.RUNNING and kind in ("load", "init"):
+            self._set(record, NodeState.RESTARTING)
+            self._out.append(Say("error", f"{kind} failed; it waits for its script to change again", record.name))
+            return
         self._set(record, NodeState.FAILED)
         self._fail(f"node {record.name!r} failed ({kind}): {error}", ExitCode.SCRIPT)
 
@@ -226,7 +224,9 @@ class Coordinator:
 
     def _may_restart(self, record: NodeRecord, kind: str) -> bool:
         restart = record.definition.restart
-        if self.phase is not Phase.RUNNING or restart.policy == "never" or kind not in _RESTARTABLE:
+        if self.phase is not Phase.RUNNING or record.debugged:
+            return False
+        if restart.policy == "never" or kind not in _RESTARTABLE:
             return False
         record.restart_times = [t for t in record.restart_times if self._now - t < restart.window]
         return len(record.restart_times) < restart.max
@@ -239,10 +239,34 @@ class Coordinator:
         record.restart_at = self._now + wait
         self._out.append(Say("warning", f"{_first_line(error)}; restarting", record.name))
 
+    def _changed(self, event: ScriptChanged) -> None:
+        record = self.nodes[event.node]
+        if self.phase is not Phase.RUNNING or not (record.state in ALIVE or record.waits_for_change):
+            return
+        if event.problem is not None:
+            goes_on = "it waits for another" if record.waits_for_change else "it runs on as it was"
+            text = f"{event.path} has changed and is refused; {goes_on}: {event.problem}"
+            self._out.append(Say("warning", text, record.name))
+        elif record.debugged:
+            text = f"{event.path} has changed; a node under debug is not started anew"
+            self._out.append(Say("warning", text, record.name))
+        else:
+            self._start_anew(record, event.path)
+
+    def _start_anew(self, record: NodeRecord, path: str) -> None:
+        """End this life in good order, and begin the next; what arrives meanwhile waits, as at any restart."""
+        self._out.append(Say("info", f"{path} has changed: starting anew with it", record.name))
+        record.reloads += 1
+        record.restart_at = self._now
+        if record.state is not NodeState.RESTARTING:
+            record.kill_at = self._now + record.definition.stop_timeout + KILL_GRACE
+            self._out.append(StopNode(record.name, record.epoch, 0.0))
+            self._set(record, NodeState.RESTARTING)
+
     def _stale(self, silent: Mapping[tuple[str, int], float]) -> None:
         for record in self.nodes.values():
             before, record.stale_for = record.stale_for, silent.get((record.name, record.epoch))
-            if record.stale_for is None or record.state not in ALIVE:
+            if record.stale_for is None or record.state not in ALIVE or record.debugged:
                 record.stale_for = None
                 continue
             if before is None:
@@ -273,12 +297,21 @@ class Coordinator:
         self._out.append(StopSources())
         self._stopping_level = -1
 
+    def _launcher_gone(self) -> None:
+        for record in self.nodes.values():
+            if record.debugged and record.state in ALIVE:
+                record.gone = True
+                self._set(record, NodeState.STOPPED)
+        self._stop_limit = LAUNCHER_GONE_STOP
+        self._stop("the launcher is gone")
+
     def _kill_all(self) -> None:
         if self.exit_code is ExitCode.OK:
             self.exit_code, self.failure = ExitCode.KILLED, "killed"
         self.phase = Phase.STOPPING
         for record in self.nodes.values():
-            if record.state in ALIVE:
+            ending = record.state is NodeState.RESTARTING and not record.gone
+            if (record.state in ALIVE or ending) and not record.debugged:
                 self._out.append(KillNode(record.name, record.epoch))
         self._end()
 
@@ -308,14 +341,11 @@ class Coordinator:
             if record.restart_at is None or self._now < record.restart_at:
                 continue
             if record.gone:
-                record.restart_at = None
-                record.epoch += 1
-                record.killed = record.run_sent = record.gone = False
-                record.kill_at = record.stale_for = None
+                record.begin_next_life()
                 self._set(record, NodeState.PLACING)
                 self._out.append(PlaceNode(record.name, record.epoch))
                 self._run(record)
-            elif not record.killed and self._now >= record.restart_at + GONE_TIMEOUT:
+            elif not record.killed and self._now >= (record.kill_at or record.restart_at + GONE_TIMEOUT):
                 self._kill(record)
         if self.nodes and all(r.state is NodeState.STOPPED for r in self.nodes.values()):
             self._stop("all nodes have stopped")
@@ -343,6 +373,9 @@ class Coordinator:
         for record in self.nodes.values():
             if record.level != level or record.state in ENDED:
                 continue
+            if record.state is NodeState.RESTARTING and record.kill_at is not None and not record.gone:
+                self._set(record, NodeState.STOPPING)  # it was told to already, to begin anew
+                continue
             if record.state is NodeState.RESTARTING or not record.run_sent:
                 if record.state is not NodeState.RESTARTING:
                     self._out.append(KillNode(record.name, record.epoch))
@@ -354,7 +387,8 @@ class Coordinator:
             ready = record.state in (NodeState.READY, NodeState.RUNNING, NodeState.PAUSED)
             self._set(record, NodeState.STOPPING)
             self._out.append(StopNode(record.name, record.epoch, within))
-            record.kill_at = self._now + within + (KILL_GRACE if ready else 0.0)
+            if not record.debugged:  # its prompt may be open, and answers when it is left
+                record.kill_at = self._now + within + (KILL_GRACE if ready else 0.0)
 
 
 def _first_line(text: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rena_graph.runtime.setup import NodeSetup
 
 __all__ = ["NodeActor"]
@@ -18,7 +20,9 @@ class NodeActor:
 
     def run(self, setup: NodeSetup) -> None:
         """Live until stopped; see :class:`~rena_graph.runtime.node_process.NodeProcess`."""
+        from rena_graph.runtime.alive import hold_alive
         from rena_graph.runtime.clock import SystemClock
         from rena_graph.runtime.node_process import NodeProcess
 
+        hold_alive(Path(setup.runtime_dir))  # for as long as the process lives
         NodeProcess(setup, SystemClock()).run()

@@ -10,19 +10,20 @@ import gc
 import logging
 import os
 import queue
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from rena_graph import compat
 from rena_graph.errors import NodeFailed, OutputRefused
-from rena_graph.runtime.alive import hold_alive
 from rena_graph.runtime.clock import Clock
 from rena_graph.runtime.console import Console
 from rena_graph.runtime.events import NodeLine
 from rena_graph.runtime.lifecycle import NodeState
 from rena_graph.runtime.node_loop import NodeLoop, release_edges
 from rena_graph.runtime.node_parts import NodeParts, describe_inputs
+from rena_graph.runtime.reload import modules_beside
 from rena_graph.runtime.script_loader import format_user_error, load_script
 from rena_graph.runtime.setup import NodeSetup
 from rena_graph.script import RenaScript
@@ -44,13 +45,14 @@ class NodeProcess:
         What to run and where.
     clock : Clock
         Paces and stamps.
+    console : Console | None
+        What takes the script's words; by default the one that the setup names.
     """
 
-    def __init__(self, setup: NodeSetup, clock: Clock) -> None:
+    def __init__(self, setup: NodeSetup, clock: Clock, console: Console | None = None) -> None:
         self._setup = setup
         self._clock = clock
-        self._alive = hold_alive(Path(setup.runtime_dir))
-        self._console = Console(setup.console, setup.name, clock.unix)
+        self._console = console or Console(setup.console, setup.name, clock.unix)
         self._board = Board.attach(Path(setup.board))
         self._row = self._board.node(setup.index)
         self._commands: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
@@ -161,6 +163,8 @@ class NodeProcess:
     def _load_and_init(self) -> RenaScript | None:
         setup = self._setup
         kind = "load"
+        # A compiled file is known by the second and size of its source, both of which an edit may leave as they were.
+        sys.dont_write_bytecode = sys.dont_write_bytecode or setup.reload
         try:
             self._state(NodeState.LOADING)
             script_class = load_script(Path(setup.script), setup.name)
@@ -174,6 +178,9 @@ class NodeProcess:
             self._fail(kind, error)
             return None
         _settle_down()
+        if setup.reload:
+            files = [str(path) for path in modules_beside(Path(setup.script))]
+            self._line.send({"event": "files", "node": setup.name, "epoch": setup.epoch, "files": files})
         self._state(NodeState.READY)
         return self._parts.script
 
@@ -189,13 +196,8 @@ class NodeProcess:
                 assert self._go_at is not None
                 loop.run(max(self._go_at, self._clock.now()))
                 failure = self._failure
-        except SystemExit as error:
-            if error.code:
-                failure, kind = error, "died"
-        except NodeFailed as error:
-            failure = error
         except BaseException as error:  # noqa: BLE001 - MemoryError, KeyboardInterrupt, or a bug of ours
-            failure, kind = error, "died"
+            failure, kind = self._verdict(error)
         if failure is None:
             self._state(NodeState.STOPPING)
         self._cleanup(script, loop)
@@ -203,6 +205,12 @@ class NodeProcess:
             self._fail(kind, failure)
         else:
             self._state(NodeState.STOPPED)
+
+    def _verdict(self, error: BaseException) -> tuple[BaseException | None, str]:
+        """What an exception that ended the loops means: the failure, if it is one, and its kind."""
+        if isinstance(error, SystemExit) and not error.code:
+            return None, "loop"
+        return error, "loop" if isinstance(error, NodeFailed) else "died"
 
     def _wait_for_start(self, loop: NodeLoop) -> bool:
         """Until the coordinator says start (True) or stop (False)."""

@@ -21,8 +21,15 @@ class LaunchOptions:
         that runs already.
     instance : str | None
         Tells two runs of one graph apart towards LSL clients: part of every outlet's ``source_id``.
+    reload : bool
+        Start a node anew when its script, or a module beside it that it imported, changes on disk.
+    debug : str | None
+        Leave this node to the launching process, which runs it on its main thread; see
+        :mod:`rena_graph.runtime.debugged`.
     """
 
     transport: Literal["auto", "ring", "zmq"] | None = None
     address: str = "local"
     instance: str | None = None
+    reload: bool = False
+    debug: str | None = None

@@ -61,6 +61,8 @@ class NodeSetup:
         Path of the board, ZMQ endpoints of the host agent, and path prefix of the console files.
     runtime_dir : str
         The run's folder of sockets on this host, whose lock the process holds while it lives.
+    reload : bool
+        Whether the coordinator wants to know which files the script imported.
     """
 
     run: str
@@ -80,3 +82,4 @@ class NodeSetup:
     runtime_dir: str
     params: dict[str, ParamDef] = field(default_factory=dict)
     transport: Literal["ring", "zmq"] = "ring"
+    reload: bool = False

@@ -23,6 +23,7 @@ __all__ = [
     "PrepareHost",
     "RunNode",
     "Say",
+    "ScriptChanged",
     "SinksStopped",
     "SourcesEnded",
     "StaleSeen",
@@ -79,6 +80,16 @@ class StaleSeen:
 
 
 @dataclass(frozen=True)
+class ScriptChanged:
+    """A node's script, or a module that it imported from beside it, is another one now (``--reload``)."""
+
+    node: str
+    path: str
+    problem: str | None = None
+    """Why the node could not be started with it, where that can be told without running it."""
+
+
+@dataclass(frozen=True)
 class SourcesEnded:
     """Every external stream of the graph was finite, and all have ended."""
 
@@ -116,6 +127,7 @@ Event: TypeAlias = (
     | NodeReported
     | NodeGone
     | StaleSeen
+    | ScriptChanged
     | SourcesEnded
     | SinksStopped
     | StopAsked

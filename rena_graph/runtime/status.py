@@ -43,6 +43,8 @@ def make_status(
             "state": record.state.label,
             "stale": record.stale_for is not None,
             "restarts": record.restarts,
+            "reloads": record.reloads,
+            "debug": record.debugged,
             "error": record.error,
             "dropped": dropped.get(name, 0),
             "params": dict(params[name]),

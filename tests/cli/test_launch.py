@@ -264,9 +264,10 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Graph, LaunchOptions
 
 def test_options_reach_the_runtime(graph: Path, launched: list[tuple[Graph, LaunchOptions, Launched]]) -> None:
     options = ["--transport", "zmq", "--address", "10.0.0.5:6379", "--instance", "left", "--set", "scale.gain=7"]
+    options += ["--reload"]
     result = CliRunner().invoke(launch.command, [str(graph), *options])
     ((loaded, asked, run),) = launched
-    assert asked == LaunchOptions(transport="zmq", address="10.0.0.5:6379", instance="left")
+    assert asked == LaunchOptions(transport="zmq", address="10.0.0.5:6379", instance="left", reload=True)
     assert loaded.params_of("scale")["gain"].value == 7
     assert run.closed
     assert result.exit_code == ExitCode.SCRIPT  # as the run ended
@@ -274,7 +275,7 @@ def test_options_reach_the_runtime(graph: Path, launched: list[tuple[Graph, Laun
 
 def test_options_have_their_defaults(graph: Path, launched: list[tuple[Graph, LaunchOptions, Launched]]) -> None:
     CliRunner().invoke(launch.command, [str(graph)])
-    assert launched[0][1] == LaunchOptions(transport=None, address="local", instance=None)
+    assert launched[0][1] == LaunchOptions(transport=None, address="local", instance=None, reload=False, debug=None)
 
 
 @pytest.mark.usefixtures("launched")

@@ -14,9 +14,12 @@ from rena_graph.runtime.signals import (
     KillAsked,
     LauncherGone,
     NodeReported,
+    Say,
+    ScriptChanged,
     SourcesEnded,
     StaleSeen,
     StopAsked,
+    StopNode,
     Tick,
 )
 from tests.runtime.world import World
@@ -26,12 +29,13 @@ def node(**changes: object) -> NodeDef:
     return NodeDef.model_validate({"script": "x.py", "restart": RestartDef(max=2, window=60.0), **changes})
 
 
-def chain(*names: str, **changes: object) -> World:
-    return World({name: node(**changes) for name in names}, [[name] for name in names])
+def chain(*names: str, debugged: str | None = None, reload: bool = False, **changes: object) -> World:
+    nodes = {name: node(**changes) for name in names}
+    return World(nodes, [[name] for name in names], debugged=debugged, reload=reload)
 
 
-def running(*names: str, **changes: object) -> World:
-    world = chain(*names, **changes)
+def running(*names: str, debugged: str | None = None, reload: bool = False, **changes: object) -> World:
+    world = chain(*names, debugged=debugged, reload=reload, **changes)
     world.begin()
     world.settle()
     assert world.machine.phase is Phase.RUNNING
@@ -216,9 +220,146 @@ def test_an_earlier_life_no_longer_counts() -> None:
     assert world.machine.nodes["a"].state is NodeState.RUNNING
 
 
+# -- reload ------------------------------------------------------------------------------------------
+def test_a_changed_script_ends_its_node_in_good_order_and_begins_it_anew() -> None:
+    world = running("a", "b", reload=True)
+    told = world.hear(ScriptChanged("a", "a.py"))
+    assert StopNode("a", 0, 0.0) in told, "what it has not read yet is the next life's"
+    world.settle(1.0)
+    record = world.machine.nodes["a"]
+    assert (record.state, record.epoch, record.reloads) == (NodeState.RUNNING, 1, 1)
+    assert (record.restarts, record.restart_times) == (0, []), "it takes nothing from the budget of restarts"
+    assert "KillNode" not in world.order
+    assert world.machine.nodes["b"].epoch == 0
+
+
+def test_a_script_that_cannot_be_started_leaves_its_node_alone() -> None:
+    world = running("a", reload=True)
+    told = world.hear(ScriptChanged("a", "a.py", "invalid syntax (line 3)"))
+    assert [type(i) for i in told] == [Say]
+    assert "invalid syntax (line 3)" in str(told[0])
+    assert "it runs on as it was" in str(told[0])
+    world.settle(1.0)
+    assert world.machine.nodes["a"].epoch == 0
+
+
+@pytest.mark.parametrize("where", ["loading", "initializing"])
+def test_a_changed_script_that_does_not_start_is_waited_for(where: str) -> None:
+    world = running("a", reload=True)
+    world.fails_next = where
+    world.hear(ScriptChanged("a", "a.py"))
+    world.settle(10.0)
+    assert node_a(world) == (NodeState.RESTARTING, 1, 1)
+    assert world.ended is None
+    refused = world.hear(ScriptChanged("a", "a.py", "no"))
+    assert "it waits for another" in str(refused)
+    world.hear(ScriptChanged("a", "a.py"))
+    world.settle(1.0)
+    assert node_a(world) == (NodeState.RUNNING, 2, 2)
+
+
+def node_a(world: World) -> tuple[NodeState, int, int]:
+    record = world.machine.nodes["a"]
+    return record.state, record.epoch, record.reloads
+
+
+def test_a_node_that_waits_for_its_script_is_stopped_with_the_others() -> None:
+    world = running("a", "b", reload=True)
+    world.fails_next = "loading"
+    world.hear(ScriptChanged("a", "a.py"))
+    world.settle(1.0)
+    world.hear(StopAsked("done"))
+    world.settle(1.0)
+    assert world.ended is not None
+    assert world.ended.exit_code is ExitCode.OK
+
+
+def test_a_node_that_does_not_end_for_its_new_script_is_killed() -> None:
+    world = running("a", reload=True, stop_timeout=2.0)
+    world.living("a")[0].hangs = True
+    world.hear(ScriptChanged("a", "a.py"))
+    world.settle(2.5)
+    assert "KillNode" not in world.order
+    world.settle(1.0)
+    assert world.machine.nodes["a"].epoch == 1
+
+
+def test_a_stop_waits_for_the_life_that_a_change_has_ended() -> None:
+    world = running("a", "b", reload=True, stop_timeout=2.0)
+    world.living("a")[0].hangs = True
+    world.hear(ScriptChanged("a", "a.py"))
+    world.hear(StopAsked("done"))
+    world.settle(2.5)
+    assert world.machine.nodes["b"].state is NodeState.RUNNING
+    world.settle(1.0)
+    assert world.ended is not None
+    assert not any(p.alive for p in world.processes)
+
+
+def test_changes_before_the_start_and_during_a_restart_need_nothing() -> None:
+    world = chain("a", reload=True)
+    world.begin()
+    assert world.hear(ScriptChanged("a", "a.py")) == []
+    world.settle()
+    world.hear(ScriptChanged("a", "a.py"))
+    assert world.hear(ScriptChanged("a", "a.py")) == []
+    world.settle(1.0)
+    assert world.machine.nodes["a"].epoch == 1
+
+
+# -- debug -------------------------------------------------------------------------------------------
+def test_a_node_under_debug_is_never_killed_nor_stale() -> None:
+    world = running("a", "b", debugged="a", hang_timeout=1.0, stop_timeout=1.0)
+    world.hear(StaleSeen((("a", 0, 1000.0),)))
+    assert world.machine.nodes["a"].stale_for is None
+    world.living("a")[0].hangs = True
+    world.hear(StopAsked("done"))
+    world.settle(100.0)
+    assert "KillNode" not in world.order
+    assert exit_code(world) is None, "its prompt may be open still"
+    world.die(world.living("a")[0])
+    world.settle(1.0)
+    assert exit_code(world) is ExitCode.OK
+
+
+def exit_code(world: World) -> ExitCode | None:
+    return None if world.ended is None else world.ended.exit_code
+
+
+def test_a_node_under_debug_that_fails_ends_the_run() -> None:
+    world = running("a", "b", debugged="a")
+    world.die(world.living("a")[0])
+    world.settle(1.0)
+    assert world.ended is not None
+    assert world.ended.exit_code is ExitCode.SCRIPT
+    assert world.machine.nodes["a"].restarts == 0
+
+
+def test_a_kill_is_not_for_the_process_under_debug() -> None:
+    world = running("a", "b", debugged="a")
+    world.hear(KillAsked())
+    assert world.ended is not None
+    assert [p.node for p in world.processes if p.alive] == ["a"], "its own launcher ends it"
+
+
+def test_without_its_launcher_a_node_under_debug_is_gone() -> None:
+    world = running("a", "b", debugged="a", stop_timeout=60.0)
+    world.living("a")[0].hangs = True
+    world.hear(LauncherGone())
+    world.settle(2.0)
+    assert world.ended is not None
+
+
+def test_a_node_under_debug_is_not_started_anew_for_its_script() -> None:
+    world = running("a", debugged="a", reload=True)
+    assert "not started anew" in str(world.hear(ScriptChanged("a", "a.py")))
+    world.settle(1.0)
+    assert world.machine.nodes["a"].epoch == 0
+
+
 actions = st.lists(
     st.tuples(
-        st.sampled_from(["deliver", "tick", "die", "fail", "hang", "stale", "sources", "launcher"]),
+        st.sampled_from(["deliver", "tick", "die", "fail", "hang", "stale", "sources", "launcher", "change"]),
         st.integers(0, 20),
     ),
     max_size=80,
@@ -229,7 +370,8 @@ actions = st.lists(
 @given(actions, st.sampled_from(["never", "on_failure", "always"]), st.booleans())
 def test_no_order_of_events_leads_astray(steps: list[tuple[str, int]], policy: str, kill: bool) -> None:
     """Whatever happens in whatever order: no impossible state, never two lives of a node, and it always ends."""
-    world = chain("a", "b", "c", restart=RestartDef(policy=policy, max=3), hang_timeout=2.0)  # type: ignore[arg-type]
+    restart = RestartDef(policy=policy, max=3)  # type: ignore[arg-type]
+    world = chain("a", "b", "c", restart=restart, hang_timeout=2.0, reload=True)
     world.begin()
     for what, index in steps:
         if world.ended is not None:
@@ -252,6 +394,9 @@ def test_no_order_of_events_leads_astray(steps: list[tuple[str, int]], policy: s
             case "stale" if alive:
                 process = alive[index % len(alive)]
                 world.hear(StaleSeen(((process.node, process.epoch, float(index)),)))
+            case "change":
+                world.fails_next = [None, "loading", "initializing"][index % 3]
+                world.hear(ScriptChanged("abc"[index % 3], "x.py", "broken" if index > 15 else None))
             case "sources":
                 world.hear(SourcesEnded())
             case "launcher":

@@ -56,16 +56,22 @@ class World:
     order: list[str] = field(default_factory=list)
     ended: EndRun | None = None
     host_fails: bool = False
+    debugged: str | None = None
+    reload: bool = False
+    fails_next: str | None = None
+    """Where the next process that is made fails."""
 
     def __post_init__(self) -> None:
-        self.machine = Coordinator(self.nodes, self.levels)
+        self.machine = Coordinator(self.nodes, self.levels, self.debugged, self.reload)
 
     def begin(self) -> None:
         self._carry_out(self.machine.begin(self.now))
 
-    def hear(self, event: Event) -> None:
-        """The coordinator hears of something now."""
-        self._carry_out(self.machine.handle(event, self.now))
+    def hear(self, event: Event) -> list[Instruction]:
+        """The coordinator hears of something now. Returns what it wanted done."""
+        instructions = self.machine.handle(event, self.now)
+        self._carry_out(instructions)
+        return instructions
 
     def living(self, node: str) -> list[Process]:
         return [p for p in self.processes if p.node == node and p.alive]
@@ -78,7 +84,8 @@ class World:
                 case PlaceNode(node, epoch):
                     assert not self.living(node), f"two lives of {node} at once"
                     assert all(p.epoch < epoch for p in self.processes if p.node == node)
-                    self.processes.append(Process(node, epoch))
+                    self.processes.append(Process(node, epoch, fails_in=self.fails_next))
+                    self.fails_next = None
                 case PrepareHost():
                     failed = HostFailed("no such stream", ExitCode.ENVIRONMENT)
                     self.on_the_way.append(failed if self.host_fails else HostPrepared())
@@ -111,7 +118,7 @@ class World:
             return
         for state in (NodeState.LOADING, NodeState.INITIALIZING, NodeState.READY):
             if process.fails_in == state.label:
-                self.fail(process, state.label)
+                self.fail(process, "load" if state is NodeState.LOADING else "init")
                 return
             self._enter(process, state)
 

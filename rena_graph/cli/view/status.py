@@ -13,7 +13,7 @@ RUN: dict[str, Any] = {"run": "", "graph": "", "state": "starting", "uptime": 0.
 NODE: dict[str, Any] = {
     "state": "placing", "stale": False, "frequency": None, "rate": None, "loops": 0, "loop_mean": None,
     "loop_p99": None, "loop_max": None, "skipped": 0, "overruns": 0, "exceptions": 0, "bad_outputs": 0, "dropped": 0,
-    "age": None, "restarts": 0, "pid": None, "error": None,
+    "age": None, "restarts": 0, "reloads": 0, "debug": False, "pid": None, "error": None,
 }  # fmt: skip
 """The same of a node. Rates are in Hz, times in seconds."""
 
