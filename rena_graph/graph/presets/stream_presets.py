@@ -40,7 +40,7 @@ def stream_record(preset: Mapping[str, Any], interface: str, origin: str, remark
     if interface not in ("LSL", "ZMQ"):
         return StreamRecord(name, interface, 1, DEFAULT_RATE, DEFAULT_DTYPE, origin=origin)
     names = names_of(preset.get("channel_names"))
-    channels = _channels(preset, names, about, remarks)
+    channels = _channels(preset, about, remarks)
     if channels is None:
         return None
     if preset.get("channel_names") is not None and (names is None or len(names) != channels):
@@ -53,9 +53,9 @@ def stream_record(preset: Mapping[str, Any], interface: str, origin: str, remark
     )  # fmt: skip
 
 
-def _channels(preset: Mapping[str, Any], names: list[str] | None, about: str, remarks: Remarks) -> int | None:
-    count = preset.get("num_channels")
-    channels = len(names) if count is None and names is not None else whole(count)
+def _channels(preset: Mapping[str, Any], about: str, remarks: Remarks) -> int | None:
+    count, names = preset.get("num_channels"), preset.get("channel_names")
+    channels = len(names) if count is None and isinstance(names, list) else whole(count)
     if channels is None or not 1 <= channels <= MAX_CHANNELS:
         remarks.lost(about, f"its preset gives neither ChannelNames nor a NumChannels between 1 and {MAX_CHANNELS:,}")
         return None

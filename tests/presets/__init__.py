@@ -1,0 +1,1 @@
+"""The import of PhysioLabXR's presets."""
