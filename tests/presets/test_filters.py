@@ -25,6 +25,7 @@ def test_a_chain_of_nodes_stands_between_stream_and_scripts(study: Study) -> Non
     assert nodes["EEG-notch-50"]["outputs"]["EEG-notch-50"]["dtype"] == "float64"
     assert {path.name for path in imported.written} == {"graph.json", "notch.py", "butterworth.py"}
     assert len(said(imported, "changed", "stream EEG")) == 2
+    assert "SciPy" in said(imported, "changed", "filters")[0]
 
 
 def test_a_filter_on_what_another_script_makes(study: Study) -> None:

@@ -108,7 +108,8 @@ def test_two_outputs_of_one_name(study: Study) -> None:
     ("interface", "dtype", "carried"),
     [
         ("LSL", "float64", "float64"), ("LSL", "uint8", "int16"), ("LSL", "uint32", "int64"),
-        ("LSL", "float16", "float32"), ("ZMQ", "uint8", "uint8"), ("ZMQ", "float16", "float32"), ("LSL", "complex", "float32"),
+        ("LSL", "float16", "float32"), ("ZMQ", "uint8", "uint8"), ("ZMQ", "float16", "float32"),
+        ("LSL", "complex", "float32"),
     ],
 )  # fmt: skip
 def test_types_of_outputs(interface: str, dtype: str, carried: str, study: Study) -> None:

@@ -181,6 +181,9 @@ class Assembly:
                 "legacy_float64": record.interface == "LSL",
             }
             stream = made
+            self._remarks.changed(
+                "filters", "their scripts, copied beside the graph, need SciPy: pip install 'rena-graph[signal]'"
+            )
             self._remarks.changed(f"stream {record.name}", f"its {found.kind} is the node {node}; scripts get {made!r}")
         return stream
 
