@@ -65,7 +65,8 @@ def _install(python: str, folder: Path) -> None:
     """Into a folder that gets its name only when it is complete: another run may do the same at this moment."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     making = Path(tempfile.mkdtemp(prefix="making-", dir=folder.parent))
-    pip = [str(making / "bin" / "python"), *"-m pip install --quiet --retries 1 --only-binary :all:".split()]
+    pip = [str(making / "bin" / "python"), "-m", "pip", "install"]
+    pip += ["--quiet", "--retries", "1", "--only-binary", ":all:"]
     clean = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
     deadline = time.monotonic() + TIME_LIMIT
     try:
