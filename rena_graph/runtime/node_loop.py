@@ -201,8 +201,6 @@ class NodeLoop:
 
     def _one_loop(self, now: float, began: int) -> None:
         """Take in, call the script, give out; then count. `began` is `now` on the clock of durations."""
-        due = self._pacer.deadline
-        skipped = self._pacer.begin(now)
         if self._gate is None:
             for feed in self._feeds:
                 feed.take()
@@ -227,7 +225,7 @@ class NodeLoop:
             self.publish(self._origin())
         for feed in self._feeds:
             feed.settle()
-        self._count(now, due, skipped, started, took)
+        self._count(now, started, took)
         self._outputs.prepare()
         ints[_OWN_NS] += now_ns() - began - took
 
@@ -245,13 +243,13 @@ class NodeLoop:
                     origin = min(origin, feed.origin())
         return origin if origin != math.inf else math.nan
 
-    def _count(self, now: float, due: float, skipped: int, started: int, took: int) -> None:
-        """What one loop adds to the node's counters."""
-        ints = self._row.ints
+    def _count(self, now: float, started: int, took: int) -> None:
+        """What one loop adds to the node's counters, and to its pacer."""
+        ints, pacer = self._row.ints, self._pacer
         if self._on_clock:
-            self._lateness[bucket_of(int((now - due) * 1e9))] += 1
-            if skipped:
-                ints[_SKIPPED] += skipped
+            self._lateness[bucket_of(int((now - pacer.deadline) * 1e9))] += 1
+        if skipped := pacer.begin(now):
+            ints[_SKIPPED] += skipped
         newest = -math.inf
         for feed in self._feeds:
             if feed.newest_timestamp > newest:  # false of NaN: nothing has come yet
@@ -268,7 +266,7 @@ class NodeLoop:
         if took > ints[_LOOP_NS_MAX]:
             ints[_LOOP_NS_MAX] = took
         self._loop_times[bucket_of(took)] += 1
-        if took * self._pacer.frequency > 1e9:
+        if took * pacer.frequency > 1e9:
             ints[_OVERRUNS] += 1
 
     def _overtaken(self) -> bool:

@@ -125,11 +125,10 @@ class Outputs(dict[str, Any]):
             before the next loop.
         """
         chunks: list[Chunk] = []
-        assigned = False
         for name, value in self.items():
             if value is None:
                 continue
-            assigned = True
+            self[name] = None
             sender = self._senders.get(name)
             if (
                 sender is not None
@@ -150,8 +149,10 @@ class Outputs(dict[str, Any]):
                 continue
             if chunk is not None:
                 chunks.append(chunk)
-        if assigned or len(self) != len(self._blank):
-            self._reset()
+        if self.keys() != self._blank.keys():
+            # The script took names out, or put others in.
+            self.clear()
+            self.update(self._blank)
         return chunks
 
     @property
@@ -182,12 +183,6 @@ class Outputs(dict[str, Any]):
             raise OutputRefused(f"{self._where(name)} (stream {spec.name!r}): {refusal}") from refusal
         sender.stamps.note(float(stamps[-1]))
         return sender.index, data, stamps
-
-    def _reset(self) -> None:
-        self.update(self._blank)
-        if len(self) != len(self._blank):
-            self.clear()
-            self.update(self._blank)
 
     def _where(self, name: object) -> str:
         return f"node {self._node!r}, output {name!r}" if self._node else f"output {name!r}"

@@ -133,11 +133,8 @@ class RingReader(EdgeReader):
         count = self._available
         if limit is not None and limit < count:
             count = limit
-        return self._views(self._position, count)
-
-    def _views(self, first: int, count: int) -> tuple[Samples, Stamps]:
-        slot = first % self._capacity
-        stamp = first % self._stamp_capacity
+        slot = self._position % self._capacity
+        stamp = self._position % self._stamp_capacity
         return self._data[slot : slot + count], self._stamps[stamp : stamp + count]
 
     def commit(self, count: int) -> bool:
@@ -179,8 +176,9 @@ class RingReader(EdgeReader):
         """
         first = max(self._position - count, self._seen_from, self._words[_FLOOR])
         first = min(first, self._position)
-        data, stamps = self._views(first, self._position - first)
-        return data, stamps, first
+        count = self._position - first
+        slot, stamp = first % self._capacity, first % self._stamp_capacity
+        return self._data[slot : slot + count], self._stamps[stamp : stamp + count], first
 
     def newest(self) -> ChunkInfo | None:
         """The newest chunk published, taken or not."""

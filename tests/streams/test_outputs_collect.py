@@ -70,6 +70,7 @@ MISHAPS: list[Callable[[Outputs], object]] = [
     lambda made: made.pop("psd"),
     lambda made: made.clear(),
     lambda made: made.update({"x": None}),
+    lambda made: made.update({"x": made.pop("psd")}),
 ]
 
 
