@@ -262,7 +262,8 @@ class NodeDef(Model):
         description="Which way round the script's arrays are; by the script's import names where left out.",
     )
     legacy_float64: bool | None = Field(
-        default=None, description="All numbers as float64 or int64; by the script's import names where left out."
+        default=None,
+        description="Floats as float64, signed integers as int64; by the script's import names where left out.",
     )
     simulate_input: bool = Field(default=False, description="Random samples instead of all inputs.")
     description: str | None = Field(default=None, description="For people.")
