@@ -276,7 +276,10 @@ class NodeLoop:
     def publish(self, origin: float = math.nan) -> None:
         """Send what the script put into its outputs."""
         for index, data, stamps in self._outputs.collect(self._clock.now(), self._refused):
-            self._publishers[index](data, stamps, origin)
+            try:
+                self._publishers[index](data, stamps, origin)
+            except OutputRefused as refusal:
+                self._refused(refusal)  # text that is too long for any ring is found out only here
 
     def _refused(self, error: OutputRefused) -> None:
         self._row.add(NodeColumn.BAD_OUTPUTS)

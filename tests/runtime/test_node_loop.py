@@ -1,0 +1,162 @@
+"""The node loop alone: a clock that the test owns, and parts that do as they are told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rena_graph.errors import OutputRefused
+from rena_graph.graph.document import NodeDef
+from rena_graph.runtime.node_loop import NodeLoop
+from rena_graph.script import RenaScript, ScriptContext
+from rena_graph.streams.inputs import Inputs
+from rena_graph.streams.outputs import OutputPort, Outputs
+from rena_graph.streams.params import Params
+from rena_graph.streams.spec import StreamSpec
+from rena_graph.testing import FakeClock
+from rena_graph.transport.board import Board, NodeColumn
+
+
+class Counting(RenaScript):
+    """Sends its loop's number, and fails or takes long where it is told to."""
+
+    seconds: dict[int, float]
+    fails: set[int]
+
+    def init(self) -> None:
+        self.count = 0
+        self.seconds = {}
+        self.fails = set()
+        self.clock: Any = None
+
+    def loop(self) -> None:
+        self.count += 1
+        self.outputs["n"] = float(self.count)
+        self.clock.advance(self.seconds.get(self.count, 0.001))
+        if self.count in self.fails:
+            raise ValueError(f"loop {self.count}")
+
+
+class Bench:
+    """A node loop with everything around it in the test's hand."""
+
+    def __init__(self, tmp_path: Path, **definition: Any) -> None:
+        self.clock = FakeClock(1000.0)
+        self.board = Board.create(tmp_path / "board", streams=0, edges=0, nodes=1)
+        self.row = self.board.node(0)
+        self.outputs = Outputs([OutputPort("n", StreamSpec("n", 1, "float32"))])
+        context = ScriptContext(Inputs([]), self.outputs, Params(), self.clock.now)
+        self.script = Counting(context=context)
+        self.script.init()
+        self.script.clock = self.clock
+        self.sent: list[float] = []
+        self.refusing: set[float] = set()
+        self.refused: list[OutputRefused] = []
+        self.errors: list[BaseException] = []
+        self.go_on = True
+        self.until = 0
+        self.loop = NodeLoop(
+            script=self.script,
+            definition=NodeDef.model_validate({"script": "x.py", "run_frequency": 10, **definition}),
+            inputs=self.script.inputs,
+            feeds=[],
+            outputs=self.outputs,
+            writers=[self],  # type: ignore[list-item]  # it has publish(), which is all that is used
+            waiter=self,  # type: ignore[arg-type]  # likewise wait()
+            row=self.row,
+            clock=self.clock,
+            report=self,
+            before_loop=self._before,
+        )
+
+    def _before(self) -> None:
+        if self.script.count >= self.until:
+            self.loop.stopped = True
+
+    def publish(self, data: Any, stamps: Any, origin: float) -> int:
+        if data[0, 0] in self.refusing:
+            raise OutputRefused("too long")
+        self.sent.append(float(data[0, 0]))
+        return 0
+
+    def wait(self, deadline: float, on_data: bool) -> None:
+        self.clock.advance_to(deadline)
+
+    def loop_failed(self, error: BaseException, loops: int) -> bool:
+        self.errors.append(error)
+        return self.go_on
+
+    def output_refused(self, error: OutputRefused) -> None:
+        self.refused.append(error)
+
+    def run(self, loops: int) -> None:
+        self.until = loops
+        self.loop.stopped = False
+        self.loop.run(self.clock.now())
+
+    def counter(self, column: NodeColumn) -> int:
+        return int(self.row.ints[column])
+
+
+def test_loops_come_on_the_grid_and_are_counted(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.run(11)
+    assert bench.sent == list(range(1, 12))
+    assert np.isclose(bench.clock.now(), 1001.001)
+    assert bench.counter(NodeColumn.LOOPS) == 11
+    assert bench.counter(NodeColumn.SKIPPED) == 0
+    assert bench.counter(NodeColumn.LOOP_NS) == 11 * 1_000_000
+
+
+def test_a_long_loop_is_an_overrun_and_its_ticks_are_skipped(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.script.seconds[2] = 0.55
+    bench.run(4)
+    assert bench.counter(NodeColumn.OVERRUNS) == 1
+    assert bench.counter(NodeColumn.SKIPPED) == 4
+    assert bench.counter(NodeColumn.LOOP_NS_MAX) == 550_000_000
+
+
+def test_what_was_set_before_an_error_is_sent_and_the_loop_goes_on(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.script.fails = {2}
+    bench.run(3)
+    assert bench.sent == [1.0, 2.0, 3.0]
+    assert [str(e) for e in bench.errors] == ["loop 2"]
+    assert bench.counter(NodeColumn.EXCEPTIONS) == 1
+
+
+def test_an_error_may_end_the_node(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.script.fails = {2}
+    bench.go_on = False
+    bench.run(10)
+    assert bench.sent == [1.0, 2.0]
+
+
+def test_what_the_transport_refuses_is_reported_and_the_loop_goes_on(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.refusing = {2.0}
+    bench.run(3)
+    assert bench.sent == [1.0, 3.0]
+    assert len(bench.refused) == bench.counter(NodeColumn.BAD_OUTPUTS) == 1
+
+
+def test_a_new_rate_holds_from_the_next_deadline_on(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.run(1)
+    bench.loop.set_frequency(100.0)
+    before = bench.clock.now()
+    bench.run(11)
+    assert bench.clock.now() - before <= 10 / 100 + 0.1
+    assert bench.row.floats[NodeColumn.FREQUENCY] == 100.0
+
+
+def test_draining_without_inputs_ends_at_once(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.until = 10**9
+    bench.loop.drain(5.0)
+    bench.loop.run(bench.clock.now())
+    assert bench.sent == []
