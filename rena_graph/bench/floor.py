@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from rena_graph.bench.payload import Payload, header_of
 from rena_graph.errors import EnvironmentRefused
 from rena_graph.transport import futex
+from rena_graph.transport.links import ring_available
 
 __all__ = ["measure_floor"]
 
@@ -141,8 +142,11 @@ def measure_floor(payload: Payload, messages: int, *, copy: bool) -> NDArray[np.
     Raises
     ------
     EnvironmentRefused
-        One of the processes died.
+        This system has no futexes of ours to measure with, or one of the processes died.
     """
+    reason = ring_available()
+    if reason is not None:
+        raise EnvironmentRefused(f"the floor cannot be measured here: {reason}")
     where = _SHARED_MEMORY if Path(_SHARED_MEMORY).is_dir() else None
     with ExitStack() as stack:
         file = stack.enter_context(tempfile.NamedTemporaryFile(prefix="rg-floor-", dir=where))

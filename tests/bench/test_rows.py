@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from rena_graph.bench import floor as floor_module
 from rena_graph.bench import hop_rounds, p6, p7
 from rena_graph.bench.figures import Figure, Hops
 from rena_graph.bench.floor import measure_floor
@@ -74,6 +75,12 @@ def test_the_floor_moves_every_message(payload: Payload, copy: bool) -> None:
 def test_a_floor_whose_process_dies_says_so() -> None:
     with pytest.raises(EnvironmentRefused, match="floor's measurement died"):
         measure_floor(Payload("never", 4, 8, "float64", 0.0, 40, 40), 40, copy=True)
+
+
+def test_a_system_without_rings_has_no_floor_to_measure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(floor_module, "ring_available", lambda: "not Linux on x86-64")
+    with pytest.raises(EnvironmentRefused, match="not Linux on x86-64"):
+        measure_floor(TINY, 40, copy=True)
 
 
 @pytest.mark.ray
