@@ -9,7 +9,7 @@ import click
 
 from rena_graph.cli.options import SECONDS, allow_code_option, finite, graph_argument, json_option, ray_address
 from rena_graph.cli.output import talk, write_json, write_line
-from rena_graph.errors import PortTaken
+from rena_graph.errors import PortTaken, UsageError
 
 if TYPE_CHECKING:
     from rena_graph.graph.model import Graph
@@ -63,7 +63,12 @@ Transport = Literal["auto", "ring", "zmq"]
 @click.option(
     "--reload",
     is_flag=True,
-    help="Start a node anew when its script, or a module beside it, changes on disk; no sample is lost.",
+    help="Start a node anew when its script, or a module beside it that it imported, changes on disk.",
+)
+@click.option(
+    "--debug",
+    metavar="NODE",
+    help="Run this node in the launching process, on this terminal: breakpoint() stops in it.",
 )
 def command(
     graph: Path,
@@ -77,21 +82,37 @@ def command(
     instance: str | None,
     address: str,
     reload: bool,
+    debug: str | None,
 ) -> None:
     """Run the graph in the file GRAPH, and show it while it runs.
 
     Ctrl-C (or SIGTERM) stops it in good order: sources first, then each node finishes its loop and runs cleanup().
     A second one kills it. A table shows the run on a terminal; elsewhere what the scripts print comes as plain lines.
     """  # fmt: skip
+    if debug is not None and as_json:
+        raise UsageError("--debug and --json both want stdout: leave one out")
     loaded = prepare_graph(graph, settings=settings, simulate=simulate, allow_code=allow_code)
+    if debug is not None:
+        _refuse_unknown(debug, loaded)
     if dry_run:
         _print_plan(loaded, transport, as_json)
         return
     from rena_graph.cli.display import choose_display
     from rena_graph.runtime.options import LaunchOptions
 
-    options = LaunchOptions(transport=transport, address=address, instance=instance, reload=reload)
+    options = LaunchOptions(transport=transport, address=address, instance=instance, reload=reload, debug=debug)
+    if debug is not None:
+        raise SystemExit(_run_debugged(loaded, options, seconds))
     raise SystemExit(run_attached(loaded, options, choose_display(as_json), seconds))
+
+
+def _refuse_unknown(node: str, graph: Graph) -> None:
+    from difflib import get_close_matches
+
+    if node not in graph.nodes:
+        near = get_close_matches(node, graph.nodes, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"its nodes are {', '.join(graph.nodes)}"
+        raise UsageError(f"--debug: the graph has no node {node!r}; {hint}")
 
 
 def prepare_graph(path: Path, *, settings: tuple[str, ...], simulate: bool, allow_code: tuple[Path, ...]) -> Graph:
@@ -121,14 +142,29 @@ def run_attached(graph: Graph, options: Any, display: Any, seconds: float | None
 
     from rena_graph.cli.attach import attach
     from rena_graph.cli.signals import Interrupts
-    from rena_graph.graph.load import ports_in_use
     from rena_graph.runtime import client
+
+    _refuse_taken_ports(graph)
+    with Interrupts() as interrupts, client.launch(graph, options) as run:
+        return attach(run, display, seconds=seconds, interrupts=interrupts, clock=time.monotonic)
+
+
+def _run_debugged(graph: Graph, options: Any, seconds: float | None) -> int:
+    import time
+
+    from rena_graph.cli.debug import attach_debugged
+    from rena_graph.runtime import client
+
+    _refuse_taken_ports(graph)
+    return attach_debugged(client.launch(graph, options), options.debug, seconds=seconds, clock=time.monotonic)
+
+
+def _refuse_taken_ports(graph: Graph) -> None:
+    from rena_graph.graph.load import ports_in_use
 
     problems = ports_in_use(graph)
     if problems:
         raise PortTaken("\n".join(str(problem) for problem in problems))
-    with Interrupts() as interrupts, client.launch(graph, options) as run:
-        return attach(run, display, seconds=seconds, interrupts=interrupts, clock=time.monotonic)
 
 
 def _print_plan(graph: Graph, transport: Transport | None, as_json: bool) -> None:

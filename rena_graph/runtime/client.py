@@ -24,6 +24,7 @@ from rena_graph.runtime.messages import MessageTail
 from rena_graph.runtime.options import LaunchOptions
 from rena_graph.runtime.run_params import RunParams
 from rena_graph.runtime.run_setup import Outcome, RunSetup
+from rena_graph.runtime.setup import NodeSetup
 from rena_graph.transport.links import ring_available
 
 __all__ = ["Run", "choose_transport", "launch"]
@@ -81,13 +82,15 @@ class Run:
         self._tail = MessageTail(setup.folder)
 
     # -- start ---------------------------------------------------------------------------------------
-    def start(self, progress: Callable[[str], None] = lambda _: None) -> Run:
+    def start(self, progress: Callable[[str], None] = lambda _: None, look: Callable[[], None] = lambda: None) -> Run:
         """Start everything and return once the first sample is let in.
 
         Parameters
         ----------
         progress : callable
             Told, in words for people, what is being waited for.
+        look : callable
+            Called again and again while waiting; what it raises ends the start.
 
         Raises
         ------
@@ -110,15 +113,16 @@ class Run:
                 start_new_session=True,
             )
         try:
-            self._wait_for_socket()
-            self._wait_until_running(progress)
+            self._wait_for_socket(look)
+            self._wait_until_running(progress, look)
         except BaseException:
             self.close()
             raise
         return self
 
-    def _wait_for_socket(self) -> None:
+    def _wait_for_socket(self, look: Callable[[], None]) -> None:
         while True:
+            look()
             if self._over():
                 return
             try:
@@ -128,9 +132,10 @@ class Run:
             else:
                 return
 
-    def _wait_until_running(self, progress: Callable[[str], None]) -> None:
+    def _wait_until_running(self, progress: Callable[[str], None], look: Callable[[], None]) -> None:
         said = ""
         while True:
+            look()
             if self._over():
                 return
             try:
@@ -229,6 +234,18 @@ class Run:
     def resume(self, node: str) -> None:
         """Let a paused node go on."""
         self.ask({"op": "resume", "node": node})
+
+    def debug_setup(self) -> NodeSetup | None:
+        """What the coordinator hands out for the node that this process is to run (:attr:`LaunchOptions.debug`).
+
+        None until it is there; see :mod:`rena_graph.runtime.debugged`.
+        """
+        return NodeSetup.load(self._setup.debug_file)
+
+    def debug_ended(self) -> None:
+        """Tell the coordinator that this process no longer runs that node."""
+        with suppress(RunLost):  # the run has ended before its node
+            self.ask({"op": "debug_ended"})
 
     def stop(self) -> None:
         """Ask for the end in good order: sources first, each node's ``cleanup()``, then the outlets."""

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Console", "ConsoleTail"]
+__all__ = ["Console", "ConsoleHandler", "ConsoleLines", "ConsoleTail"]
 
 MAX_BYTES_PER_SECOND = 1_000_000
 """What one node may write to its console; beyond it lines are counted, not kept."""
@@ -50,12 +50,16 @@ class Console:
         self.dropped = 0
         """Lines that were too many."""
 
-    def write(self, level: str, text: str) -> None:
-        """Keep one record; `level` is ``print``, ``debug``, ``info``, ``warning`` or ``error``."""
+    def write(self, level: str, text: str, shown: bool = False) -> None:
+        """Keep one record; `level` is ``print``, ``debug``, ``info``, ``warning`` or ``error``.
+
+        `shown` marks what the user has seen already; see :mod:`rena_graph.runtime.debugged`.
+        """
         now = self._unix()
         if len(text) > MAX_LINE:
             text = text[:MAX_LINE] + f" … ({len(text)} characters in all)"
-        line = json.dumps({"time": now, "node": self._node, "level": level, "text": text}).encode() + b"\n"
+        record = {"time": now, "node": self._node, "level": level, "text": text}
+        line = json.dumps({**record, "shown": True} if shown else record).encode() + b"\n"
         with self._lock:
             if int(now) != self._second:
                 self._second, self._spent = int(now), 0
@@ -71,50 +75,58 @@ class Console:
         os.dup2(fd, 1)
         os.dup2(fd, 2)
         os.close(fd)
-        sys.stdout = _Lines(self, "print")
-        sys.stderr = _Lines(self, "error")
+        sys.stdout = ConsoleLines(self, "print")
+        sys.stderr = ConsoleLines(self, "error")
         root = logging.getLogger()
-        root.handlers[:] = [_Handler(self)]
+        root.handlers[:] = [ConsoleHandler(self)]
         root.setLevel(logging.INFO)
         logging.captureWarnings(True)
         warnings.simplefilter("default")
 
 
-class _Lines(io.TextIOBase):
-    """A text stream that cuts what is written into lines."""
+class ConsoleLines(io.TextIOBase):
+    """A text stream that cuts what is written into lines, each of them a record of a console."""
 
-    def __init__(self, console: Console, level: str) -> None:
+    def __init__(self, console: Console, level: str, shown: bool = False) -> None:
         self._console = console
         self._level = level
+        self._shown = shown
         self._parts = threading.local()
 
     @property
     def encoding(self) -> str:  # type: ignore[override]  # a property serves where an attribute is declared
+        """What scripts that encode by themselves are to use."""
         return "utf-8"
 
     def writable(self) -> bool:
+        """It is."""
         return True
 
     def write(self, text: str) -> int:
+        """Keep whole lines; an unfinished one waits for its end, each thread's for itself."""
         pending = getattr(self._parts, "text", "") + text
         *lines, self._parts.text = pending.split("\n")
         for line in lines:
-            self._console.write(self._level, line)
+            self._console.write(self._level, line, self._shown)
         return len(text)
 
     def flush(self) -> None:
         """Lines are written when they end; an unfinished one only when there is nothing else to wait for."""
 
     def fileno(self) -> int:
+        """Of the process's own stream, for what writes past Python."""
         return 1 if self._level == "print" else 2
 
 
-class _Handler(logging.Handler):
+class ConsoleHandler(logging.Handler):
+    """Makes records of a console of what is logged."""
+
     def __init__(self, console: Console) -> None:
         super().__init__()
         self._console = console
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Keep one record, with its traceback."""
         text = record.getMessage()
         if record.exc_info and record.exc_info[0] is not None:
             text += "\n" + "".join(traceback.format_exception(*record.exc_info)).rstrip()

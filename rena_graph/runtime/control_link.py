@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ class ControlLink:
 
     def __init__(self, path: Path, run: str) -> None:
         self._run = run
+        self._lock = threading.Lock()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self._socket.settimeout(ANSWER_TIMEOUT)
@@ -42,7 +44,7 @@ class ControlLink:
         self._answers = self._socket.makefile("rb")
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        """One request, one answer.
+        """One request, one answer; from any thread.
 
         Raises
         ------
@@ -52,8 +54,9 @@ class ControlLink:
             What the coordinator refused, in its words.
         """
         try:
-            self._socket.sendall(json.dumps(request).encode() + b"\n")
-            line = self._answers.readline()
+            with self._lock:
+                self._socket.sendall(json.dumps(request).encode() + b"\n")
+                line = self._answers.readline()
         except OSError as error:
             raise RunLost(f"run {self._run} does not answer: {error}") from error
         if not line:

@@ -12,7 +12,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError, RayError
 
-from rena_graph.errors import ExitCode, RenaGraphError
+from rena_graph.errors import ExitCode, RenaGraphError, UsageError
 from rena_graph.runtime.agent_actor import AgentActor
 from rena_graph.runtime.alive import hold_alive
 from rena_graph.runtime.clock import SystemClock
@@ -81,7 +81,7 @@ class CoordinatorActor:
         options = setup.options
         self._machine = Coordinator(graph.nodes, graph.levels, options.debug, options.reload)
         self._watch = ScriptWatch() if options.reload else None
-        self._operations = Operations(graph, self._command, self._status, self._hear)
+        self._operations = Operations(graph, self._command, self._status, self._hear, self._debug_ended)
         self._plan: Plan | None = None
         self._agent: Any = None
         self._actors: dict[str, Any] = {}
@@ -217,6 +217,8 @@ class CoordinatorActor:
             self._hear(HostPrepared())
 
     def _place(self, node: str, epoch: int) -> None:
+        if node == self._setup.options.debug:
+            return  # the launcher has a process for it
         options = node_options(self._setup.graph.nodes[node].placement)
         self._actors[node] = (
             ray.remote(NodeActor)
@@ -234,13 +236,15 @@ class CoordinatorActor:
     async def _run_node(self, node: str, epoch: int) -> None:
         assert self._plan is not None
         await self._agent.watch_console.remote(node, epoch)
-        actor = self._actors[node]
         operations = self._operations
         setup = self._plan.setup(node, epoch, operations.definitions(node), operations.frequencies.get(node))
         if self._watch is not None:
             self._watch.begin(node, Path(setup.script), self._clock.unix())
             setup = replace(setup, reload=True)
-        self._spawn(self._wait_for_end(node, epoch, actor.run.remote(setup)))
+        if node == self._setup.options.debug:
+            setup.save(self._setup.debug_file)
+        else:
+            self._spawn(self._wait_for_end(node, epoch, self._actors[node].run.remote(setup)))
 
     async def _wait_for_end(self, node: str, epoch: int, life: Any) -> None:
         try:
@@ -253,6 +257,15 @@ class CoordinatorActor:
             cause = f"it failed outside of its script: {_plain(error)}"
         await self._agent.release.remote(node)
         self._hear(NodeGone(node, epoch, cause))
+
+    async def _debug_ended(self) -> None:
+        """The launcher says that its node has returned; it has one life."""
+        node = self._setup.options.debug
+        if node is None:
+            raise UsageError("no node of this run is under debug")
+        await self._last_word(node, 0)
+        await self._agent.release.remote(node)
+        self._hear(NodeGone(node, 0, "it ended without a word"))
 
     async def _look_at_scripts(self, watch: ScriptWatch) -> None:
         while not self._ended.is_set():
@@ -269,6 +282,8 @@ class CoordinatorActor:
             await asyncio.sleep(TICK_SECONDS)
 
     async def _kill(self, node: str, epoch: int) -> None:
+        if node == self._setup.options.debug:
+            return  # it is the launcher, which ends with the run
         await self._agent.kill.remote(node, epoch)
         actor = self._actors.get(node)
         if actor is not None:

@@ -30,6 +30,8 @@ class Operations:
         What is known now.
     hear : callable
         Takes an event for the coordinator's state machine.
+    debug_ended : coroutine function
+        The launcher's own node is no more.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class Operations:
         command: Callable[[str, dict[str, Any]], Awaitable[None]],
         status: Callable[[], Awaitable[dict[str, Any]]],
         hear: Callable[[Event], None],
+        debug_ended: Callable[[], Awaitable[None]],
     ) -> None:
         self.params = {name: Params(graph.params_of(name), folder=graph.folder) for name in graph.nodes}
         self.frequencies: dict[str, float] = {}
@@ -45,6 +48,7 @@ class Operations:
         self._command = command
         self._status = status
         self._hear = hear
+        self._debug_ended = debug_ended
 
     def definitions(self, node: str) -> dict[str, ParamDef]:
         """The node's parameters as they are now."""
@@ -72,6 +76,8 @@ class Operations:
                 self._hear(StopAsked(str(request.get("why", "asked to stop"))))
             case "kill":
                 self._hear(KillAsked())
+            case "debug_ended":
+                await self._debug_ended()
             case other:
                 raise UsageError(f"the control socket knows no {other!r}; it knows {', '.join(_KNOWN)}")
         return {}

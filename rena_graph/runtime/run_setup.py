@@ -53,6 +53,11 @@ class RunSetup:
         """Where the coordinator answers."""
         return self.runtime / "control.sock"
 
+    @property
+    def debug_file(self) -> Path:
+        """Where the coordinator leaves the setup of the node that the launcher runs itself."""
+        return self.runtime / "debug.setup"
+
     def save(self) -> Path:
         """Write it where the session process reads it: a file of ours in a folder of mode 0700, never a socket."""
         path = self.runtime / "setup"

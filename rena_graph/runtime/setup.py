@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import pickle
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from rena_graph.graph.document import InputDef, NodeDef, ParamDef
@@ -83,3 +86,21 @@ class NodeSetup:
     params: dict[str, ParamDef] = field(default_factory=dict)
     transport: Literal["ring", "zmq"] = "ring"
     reload: bool = False
+
+    def save(self, path: Path) -> None:
+        """Write it for another process, whole or not at all; the folder must be of mode 0700."""
+        spare = path.with_suffix(".new")
+        spare.write_bytes(pickle.dumps(self))
+        spare.replace(path)
+
+    @staticmethod
+    def load(path: Path) -> NodeSetup | None:
+        """Read what :meth:`save` wrote; None where nothing was yet. Refuses a file that is not the user's own."""
+        try:
+            if path.stat().st_uid != os.getuid():
+                raise PermissionError(f"{path} belongs to somebody else")
+            setup = pickle.loads(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        assert isinstance(setup, NodeSetup)
+        return setup

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,19 @@ import numpy as np
 import pytest
 
 from rena_graph.errors import ExitCode, NodeFailed
-from tests.runtime.live import balanced, collect, counter, document, finish, kept, relay, running, told, wait_until
+from tests.runtime.live import (
+    SCRIPTS,
+    balanced,
+    collect,
+    counter,
+    document,
+    finish,
+    kept,
+    relay,
+    running,
+    told,
+    wait_until,
+)
 
 pytestmark = pytest.mark.ray
 
@@ -47,8 +61,12 @@ def test_an_error_in_loop_is_reported_and_the_loop_goes_on(ray_address: str, tmp
         said = told(run)
     balanced(status)
     assert status["nodes"]["bad"]["exceptions"] == 1
-    assert "loop is broken" in said
-    assert "in (" in said, "the shapes of the inputs are told"
+    report = next(r["text"] for r in map(json.loads, said.splitlines()) if "loop is broken" in r["text"])
+    head, *frames = report.splitlines()
+    assert re.fullmatch(r"loop 20 failed after 19 that went well \(inputs: in \(\d+, 2\)\)", head)
+    assert [line.strip() for line in frames if line.strip().startswith("File")] == [
+        f'File "{SCRIPTS / "faulty.py"}", line {n}, in {name}' for n, name in ((24, "loop"), (29, "fail"))
+    ], "the user's frames, all of them and no others"
     # What was set before the error is still sent.
     assert np.array_equal(kept(tmp_path / "a.npz")["X"][:, 0], np.arange(300))
 

@@ -217,7 +217,10 @@ def test_operations_refuse_what_they_do_not_know_and_change_nothing(tmp_path: Pa
     async def status() -> dict[str, Any]:
         return {"state": "running"}
 
-    operations = Operations(graph, command, status, events.append)
+    async def debug_ended() -> None:
+        sent.append("debug ended")
+
+    operations = Operations(graph, command, status, events.append, debug_ended)
 
     def do(**request: Any) -> dict[str, Any]:
         return asyncio.run(operations.answer(request))
@@ -236,6 +239,8 @@ def test_operations_refuse_what_they_do_not_know_and_change_nothing(tmp_path: Pa
     do(op="kill")
     assert sent == [("last", "params"), ("last", "rate"), ("last", "pause")]
     assert len(events) == 2
+    do(op="debug_ended")
+    assert sent[-1] == "debug ended"
     assert operations.definitions("last")["path"].value == "b"
     assert operations.frequencies == {"last": 5.0}
 
