@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rena_graph.api import GraphHandle, load
     from rena_graph.errors import RenaGraphError
-    from rena_graph.runtime.client import Run
+    from rena_graph.runtime.launch.client import Run
     from rena_graph.runtime.options import LaunchOptions
     from rena_graph.script import RenaScript
     from rena_graph.streams.data_buffer import DataBuffer
@@ -35,7 +35,7 @@ _WHERE = {
     "LaunchOptions": "rena_graph.runtime.options",
     "RenaGraphError": "rena_graph.errors",
     "RenaScript": "rena_graph.script",
-    "Run": "rena_graph.runtime.client",
+    "Run": "rena_graph.runtime.launch.client",
     "StreamSpec": "rena_graph.streams.spec",
     "load": "rena_graph.api",
 }

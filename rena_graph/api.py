@@ -10,7 +10,7 @@ from rena_graph.graph.load import load_graph
 from rena_graph.graph.model import Graph
 
 if TYPE_CHECKING:
-    from rena_graph.runtime.client import Run
+    from rena_graph.runtime.launch.client import Run
 
 __all__ = ["GraphHandle", "load"]
 
@@ -97,7 +97,7 @@ class GraphHandle:
         RenaGraphError
             It did not start; nothing is left of it.
         """
-        from rena_graph.runtime.client import launch
+        from rena_graph.runtime.launch.client import launch
         from rena_graph.runtime.options import LaunchOptions
 
         return launch(self.graph, LaunchOptions(transport, address, instance, reload)).start(progress)

@@ -44,7 +44,7 @@ def own_folders() -> Iterator[None]:
 HOLDER = """
 import sys
 from pathlib import Path
-from rena_graph.runtime.local_ray import prepare_environment, start_local_ray
+from rena_graph.runtime.session.local_ray import prepare_environment, start_local_ray
 folder = Path(sys.argv[1])
 prepare_environment(folder / "token")
 start_local_ray("tests", folder / "ray")

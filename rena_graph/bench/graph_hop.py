@@ -102,7 +102,7 @@ def run_graph(document: dict[str, Any], seconds: float, address: str) -> dict[st
         It did not start, or did not end well.
     """
     from rena_graph.graph.load import graph_from_dict
-    from rena_graph.runtime.client import launch
+    from rena_graph.runtime.launch.client import launch
     from rena_graph.runtime.options import LaunchOptions
 
     graph = graph_from_dict(document, SCRIPTS)

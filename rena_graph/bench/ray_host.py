@@ -56,7 +56,7 @@ def local_ray() -> Iterator[str]:
 
 
 def _main(folder: Path) -> None:
-    from rena_graph.runtime.local_ray import prepare_environment, start_local_ray
+    from rena_graph.runtime.session.local_ray import prepare_environment, start_local_ray
 
     prepare_environment(folder / "token")
     start_local_ray("bench", folder / "ray")

@@ -96,7 +96,7 @@ def _run_node(task: Ticking, folder: Path) -> Times:
     """The node loop as a node's process runs it, without the actor around it."""
     from rena_graph.graph.document import NodeDef
     from rena_graph.runtime.clock import SystemClock
-    from rena_graph.runtime.node_parts import NodeParts
+    from rena_graph.runtime.node.parts import NodeParts
     from rena_graph.runtime.setup import NodeSetup
     from rena_graph.transport.board import Board
 

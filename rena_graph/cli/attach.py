@@ -21,7 +21,7 @@ POLL = 0.1
 
 
 class AttachedRun(Protocol):
-    """What is needed of a run; :class:`rena_graph.runtime.client.Run` is one."""
+    """What is needed of a run; :class:`rena_graph.runtime.launch.client.Run` is one."""
 
     @property
     def folder(self) -> Path:

@@ -19,9 +19,9 @@ from rena_graph.cli.signals import Interrupts
 from rena_graph.cli.view.lines import message_lines
 from rena_graph.cli.view.summary import summary_lines
 from rena_graph.errors import ExitCode, RenaGraphError
-from rena_graph.runtime.client import Run
 from rena_graph.runtime.clock import SystemClock
-from rena_graph.runtime.debugged import DebuggedNode, TerminalConsole, at_prompt
+from rena_graph.runtime.launch.client import Run
+from rena_graph.runtime.launch.debugged import DebuggedNode, TerminalConsole, at_prompt
 from rena_graph.runtime.setup import NodeSetup
 
 __all__ = ["DebugInterrupts", "attach_debugged"]

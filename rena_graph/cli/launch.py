@@ -142,7 +142,7 @@ def run_attached(graph: Graph, options: Any, display: Any, seconds: float | None
 
     from rena_graph.cli.attach import attach
     from rena_graph.cli.signals import Interrupts
-    from rena_graph.runtime import client
+    from rena_graph.runtime.launch import client
 
     _refuse_taken_ports(graph)
     with Interrupts() as interrupts, client.launch(graph, options) as run:
@@ -153,7 +153,7 @@ def _run_debugged(graph: Graph, options: Any, seconds: float | None) -> int:
     import time
 
     from rena_graph.cli.debug import attach_debugged
-    from rena_graph.runtime import client
+    from rena_graph.runtime.launch import client
 
     _refuse_taken_ports(graph)
     return attach_debugged(client.launch(graph, options), options.debug, seconds=seconds, clock=time.monotonic)

@@ -11,7 +11,7 @@ from rena_graph.graph.document import EveryTrigger, NodeDef, SourceDef
 from rena_graph.graph.load import ports_in_use
 from rena_graph.graph.model import Graph, Stream
 from rena_graph.graph.script_outline import outline_script
-from rena_graph.runtime.client import choose_transport
+from rena_graph.runtime.launch.client import choose_transport
 from rena_graph.runtime.plan import HostPaths, make_plan
 from rena_graph.transport.links import ring_available, segment_bytes, shared_memory_free
 

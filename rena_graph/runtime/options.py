@@ -25,7 +25,7 @@ class LaunchOptions:
         Start a node anew when its script, or a module beside it that it imported, changes on disk.
     debug : str | None
         Leave this node to the launching process, which runs it on its main thread; see
-        :mod:`rena_graph.runtime.debugged`.
+        :mod:`rena_graph.runtime.launch.debugged`.
     """
 
     transport: Literal["auto", "ring", "zmq"] | None = None

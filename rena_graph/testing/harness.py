@@ -16,7 +16,7 @@ from rena_graph.errors import UsageError
 from rena_graph.graph.document import EveryTrigger, NodeDef
 from rena_graph.graph.load import load_graph
 from rena_graph.graph.model import Graph
-from rena_graph.runtime.script_loader import load_script
+from rena_graph.runtime.node.script_loader import load_script
 from rena_graph.script import RenaScript
 from rena_graph.streams.spec import StreamSpec
 from rena_graph.testing.alone import format_of, graph_of, setup_of

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rena_graph.errors import OutputRefused, UsageError
-from rena_graph.runtime.feed import Feed
-from rena_graph.runtime.node_parts import make_port
+from rena_graph.runtime.node.feed import Feed
+from rena_graph.runtime.node.parts import make_port
 from rena_graph.runtime.setup import InputSetup
 from rena_graph.script import Conventions
 from rena_graph.streams.convert import to_samples, to_stamps
@@ -22,7 +22,7 @@ _DROPPED = tuple(column for column in EdgeColumn if column.name.startswith("DROP
 
 
 class Inlet:
-    """A stream in memory, with a node's :class:`~rena_graph.runtime.feed.Feed` at its end.
+    """A stream in memory, with a node's :class:`~rena_graph.runtime.node.feed.Feed` at its end.
 
     Parameters
     ----------

@@ -17,9 +17,9 @@ import pytest
 from rena_graph.errors import OutputRefused
 from rena_graph.graph.document import InputDef, NodeDef
 from rena_graph.runtime.clock import SystemClock
-from rena_graph.runtime.node_loop import NodeLoop, release_edges
-from rena_graph.runtime.node_parts import NodeParts
-from rena_graph.runtime.pacer import ClockPacer
+from rena_graph.runtime.node.loop import NodeLoop, release_edges
+from rena_graph.runtime.node.pacer import ClockPacer
+from rena_graph.runtime.node.parts import NodeParts
 from rena_graph.runtime.setup import InputSetup, NodeSetup, OutputSetup
 from rena_graph.script import RenaScript
 from rena_graph.streams.spec import StreamSpec

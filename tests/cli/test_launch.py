@@ -16,7 +16,7 @@ from rena_graph.cli import launch, main
 from rena_graph.cli.templates import SCRIPT, graph_template
 from rena_graph.errors import ExitCode, PortTaken
 from rena_graph.graph.model import Graph
-from rena_graph.runtime import client
+from rena_graph.runtime.launch import client
 from rena_graph.runtime.options import LaunchOptions
 from tests.cli.running import run_cli
 from tests.cli.test_attach import Script

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from rena_graph.errors import ScriptLoadError
-from rena_graph.runtime.script_loader import format_user_error, instantiate, load_script
+from rena_graph.runtime.node.script_loader import format_user_error, instantiate, load_script
 from rena_graph.script import RenaScript, ScriptContext
 from rena_graph.streams.inputs import Inputs
 from rena_graph.streams.outputs import Outputs

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rena_graph.runtime.script_loader import load_script
+from rena_graph.runtime.node.script_loader import load_script
 from rena_graph.script import RenaScript
 from rena_graph.streams.inputs import Inputs
 from rena_graph.streams.spec import StreamSpec

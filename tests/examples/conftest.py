@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from rena_graph.runtime.script_loader import load_script
+from rena_graph.runtime.node.script_loader import load_script
 
 GRAPHS = Path(__file__).resolve().parents[2] / "graphs"
 

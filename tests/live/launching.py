@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rena_graph.graph.load import graph_from_dict
-from rena_graph.runtime.client import Run, launch
+from rena_graph.runtime.launch.client import Run, launch
 from rena_graph.runtime.options import LaunchOptions
 from tests.conftest import GRAPHS
 from tests.runtime.live import SCRIPTS

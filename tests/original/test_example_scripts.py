@@ -22,7 +22,7 @@ from scipy.signal import iirnotch, lfilter, welch
 from rena_graph.graph.load import graph_from_dict, load_graph
 from rena_graph.graph.model import Graph
 from rena_graph.graph.presets import import_presets
-from rena_graph.runtime.client import Run, launch
+from rena_graph.runtime.launch.client import Run, launch
 from rena_graph.runtime.options import LaunchOptions
 from tests.conftest import ROOT
 from tests.original.outlet import CHANNELS, RATE, sines

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rena_graph.errors import ExitCode
 from rena_graph.graph.load import graph_from_dict
-from rena_graph.runtime.client import Run, launch
+from rena_graph.runtime.launch.client import Run, launch
 from rena_graph.runtime.options import LaunchOptions
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"

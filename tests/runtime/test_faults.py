@@ -52,7 +52,7 @@ def test_an_error_in_init_ends_the_start_with_the_users_frames_only(ray_address:
     text = str(caught.value)
     assert "init is broken" in text
     assert "faulty.py" in text
-    assert "node_process" not in text
+    assert "runtime/node" not in text
 
 
 def test_an_error_in_loop_is_reported_and_the_loop_goes_on(ray_address: str, tmp_path: Path) -> None:

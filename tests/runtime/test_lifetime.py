@@ -56,7 +56,7 @@ class Launched:
     def session(self) -> int | None:
         """Process id of the session, which is the Unix session id of all that belongs to the run."""
         for entry in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split():
-            if b"rena_graph.runtime.session" in Path(f"/proc/{entry}/cmdline").read_bytes():
+            if b"rena_graph.runtime.session.process" in Path(f"/proc/{entry}/cmdline").read_bytes():
                 return int(entry)
         return None
 

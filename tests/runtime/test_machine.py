@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from rena_graph.errors import ExitCode
 from rena_graph.graph.document import NodeDef, RestartDef
-from rena_graph.runtime.lifecycle import ENDED, NodeState
-from rena_graph.runtime.machine import Phase
-from rena_graph.runtime.signals import (
+from rena_graph.runtime.coordinator.machine import Phase
+from rena_graph.runtime.coordinator.signals import (
     KillAsked,
     LauncherGone,
     NodeReported,
@@ -22,6 +21,7 @@ from rena_graph.runtime.signals import (
     StopNode,
     Tick,
 )
+from rena_graph.runtime.lifecycle import ENDED, NodeState
 from tests.runtime.world import World
 
 

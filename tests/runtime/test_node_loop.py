@@ -9,7 +9,7 @@ import numpy as np
 
 from rena_graph.errors import OutputRefused
 from rena_graph.graph.document import NodeDef
-from rena_graph.runtime.node_loop import NodeLoop
+from rena_graph.runtime.node.loop import NodeLoop
 from rena_graph.script import RenaScript, ScriptContext
 from rena_graph.streams.inputs import Inputs
 from rena_graph.streams.outputs import OutputPort, Outputs

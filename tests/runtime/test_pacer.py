@@ -7,7 +7,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rena_graph.runtime.pacer import ClockPacer, DataPacer
+from rena_graph.runtime.node.pacer import ClockPacer, DataPacer
 
 rates = st.floats(0.01, 5000.0)
 

@@ -17,17 +17,17 @@ import pytest
 from rena_graph.errors import EnvironmentRefused, ExitCode, RunLost, UsageError, WireError
 from rena_graph.graph.document import NodeDef
 from rena_graph.graph.load import graph_from_dict
-from rena_graph.runtime import reaper
 from rena_graph.runtime.alive import hold_alive, hold_session, process_start
-from rena_graph.runtime.console import MAX_BYTES_PER_SECOND, Console, ConsoleTail
-from rena_graph.runtime.control import ControlServer
-from rena_graph.runtime.control_link import ControlLink
+from rena_graph.runtime.coordinator.control import ControlServer
+from rena_graph.runtime.coordinator.operations import Operations
+from rena_graph.runtime.coordinator.placement import node_options, refuse_unplaceable
 from rena_graph.runtime.events import AgentLine, NodeLine, pack, unpack
+from rena_graph.runtime.launch.control_link import ControlLink
 from rena_graph.runtime.messages import MessageLog, MessageTail
-from rena_graph.runtime.operations import Operations
-from rena_graph.runtime.placement import node_options, refuse_unplaceable
+from rena_graph.runtime.node.console import MAX_BYTES_PER_SECOND, Console, ConsoleTail
 from rena_graph.runtime.plan import RETENTION_BYTES, HostPaths, make_plan
 from rena_graph.runtime.run_setup import Outcome
+from rena_graph.runtime.session import reaper
 from rena_graph.streams.spec import StreamSpec
 from tests.runtime.live import SCRIPTS, collect, counter, document, relay, wait_until
 
@@ -304,7 +304,7 @@ def test_the_limit_of_open_files_is_raised_or_named(soft: int, hard: int, said: 
     code = (
         f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))\n"
         "from rena_graph.errors import EnvironmentRefused\n"
-        "from rena_graph.runtime.limits import allow_open_files\n"
+        "from rena_graph.runtime.session.limits import allow_open_files\n"
         "try: print(allow_open_files())\n"
         "except EnvironmentRefused as error: print(error)"
     )

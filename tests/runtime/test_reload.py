@@ -14,10 +14,10 @@ import pytest
 
 from rena_graph.errors import ExitCode
 from rena_graph.graph.load import graph_from_dict
-from rena_graph.runtime.client import Run, launch
+from rena_graph.runtime.coordinator.signals import ScriptChanged
+from rena_graph.runtime.host.reload import ScriptWatch, modules_beside
+from rena_graph.runtime.launch.client import Run, launch
 from rena_graph.runtime.options import LaunchOptions
-from rena_graph.runtime.reload import ScriptWatch, modules_beside
-from rena_graph.runtime.signals import ScriptChanged
 from tests.runtime.live import SCRIPTS, balanced, collect, counter, document, finish, kept, relay, told, wait_until
 
 GOOD = "from rena_graph import RenaScript\nclass S(RenaScript):\n    def loop(self): pass\n"

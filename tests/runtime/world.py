@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 
 from rena_graph.errors import ExitCode
 from rena_graph.graph.document import NodeDef
-from rena_graph.runtime.lifecycle import NodeState
-from rena_graph.runtime.machine import Coordinator
-from rena_graph.runtime.signals import (
+from rena_graph.runtime.coordinator.machine import Coordinator
+from rena_graph.runtime.coordinator.signals import (
     EndRun,
     Event,
     HostFailed,
@@ -30,6 +29,7 @@ from rena_graph.runtime.signals import (
     StopSources,
     Tick,
 )
+from rena_graph.runtime.lifecycle import NodeState
 
 
 @dataclass

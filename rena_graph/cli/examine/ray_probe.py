@@ -13,7 +13,7 @@ __all__ = ["main"]
 
 def main(folder: Path) -> str:
     """Start and end a Ray whose files lie in `folder`; gives what to tell the user."""
-    from rena_graph.runtime.local_ray import prepare_environment, start_local_ray
+    from rena_graph.runtime.session.local_ray import prepare_environment, start_local_ray
 
     prepare_environment(folder / "token")
     began = time.monotonic()

@@ -14,8 +14,8 @@ from rena_graph.cli.trial.recorded import RecordedInput, first_stamp, pieces_by_
 from rena_graph.cli.trial.watch import Watched
 from rena_graph.errors import NodeFailed, OutputRefused
 from rena_graph.graph.document import MAX_RATE
-from rena_graph.runtime.node_parts import describe_inputs
-from rena_graph.runtime.script_loader import format_user_error
+from rena_graph.runtime.node.parts import describe_inputs
+from rena_graph.runtime.node.script_loader import format_user_error
 from rena_graph.script import conventions
 from rena_graph.testing.clock import FakeClock
 from rena_graph.testing.harness import ScriptHarness

@@ -1,6 +1,6 @@
 """The session process: starts (or joins) Ray for one run, makes the coordinator, and stays until all is gone.
 
-Run as ``python -m rena_graph.runtime.session SETUP_FILE`` in a Unix session of its own, so that a Ctrl-C in the
+Run as ``python -m rena_graph.runtime.session.process SETUP_FILE`` in a Unix session of its own, so that a Ctrl-C in the
 launcher's terminal does not reach Ray's processes. Its standard input is a pipe that the launcher holds: when it
 closes, the launcher is gone, and the run ends.
 """
@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from rena_graph.errors import EnvironmentRefused, ExitCode, RenaGraphError
-from rena_graph.runtime import reaper
 from rena_graph.runtime.alive import hold_alive, hold_session
-from rena_graph.runtime.limits import allow_open_files
-from rena_graph.runtime.local_ray import join_ray, prepare_environment, start_local_ray
 from rena_graph.runtime.run_setup import Outcome, RunSetup
+from rena_graph.runtime.session import reaper
+from rena_graph.runtime.session.limits import allow_open_files
+from rena_graph.runtime.session.local_ray import join_ray, prepare_environment, start_local_ray
 
 __all__ = ["Session", "main"]
 
@@ -75,7 +75,7 @@ class Session:
         import ray
         from ray.exceptions import RayError
 
-        from rena_graph.runtime.coordinator_actor import CoordinatorActor
+        from rena_graph.runtime.coordinator.actor import CoordinatorActor
 
         here = f"node:{ray.util.get_node_ip_address()}"
         self._coordinator = (

@@ -9,7 +9,7 @@ from typing import Any
 from rena_graph.errors import UsageError
 from rena_graph.graph.document import MAX_RATE, ParamDef
 from rena_graph.graph.model import Graph
-from rena_graph.runtime.signals import Event, KillAsked, StopAsked
+from rena_graph.runtime.coordinator.signals import Event, KillAsked, StopAsked
 from rena_graph.streams.params import ParamChanges, Params
 
 __all__ = ["Operations"]

@@ -13,10 +13,10 @@ from types import FrameType
 from typing import TextIO
 
 from rena_graph.runtime.clock import Clock
-from rena_graph.runtime.console import Console, ConsoleHandler, ConsoleLines
 from rena_graph.runtime.lifecycle import NodeState
-from rena_graph.runtime.node_loop import NodeLoop
-from rena_graph.runtime.node_process import NodeProcess
+from rena_graph.runtime.node.console import Console, ConsoleHandler, ConsoleLines
+from rena_graph.runtime.node.loop import NodeLoop
+from rena_graph.runtime.node.process import NodeProcess
 from rena_graph.runtime.setup import NodeSetup
 from rena_graph.script import RenaScript
 from rena_graph.transport.board import NodeColumn

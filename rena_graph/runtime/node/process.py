@@ -1,7 +1,7 @@
 """One node's process from its first call to its end: load the script, ``init()``, loop, ``cleanup()``, tell the agent.
 
 Runs on the process's main thread (scripts may use signals, windows and event loops as in a program of their own). Knows
-no Ray: the actor around it is :mod:`rena_graph.runtime.node_actor`.
+no Ray: the actor around it is :mod:`rena_graph.runtime.node.actor`.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from typing import Any
 from rena_graph import compat
 from rena_graph.errors import NodeFailed, OutputRefused
 from rena_graph.runtime.clock import Clock
-from rena_graph.runtime.console import Console
 from rena_graph.runtime.events import NodeLine
+from rena_graph.runtime.host.reload import modules_beside
 from rena_graph.runtime.lifecycle import NodeState
-from rena_graph.runtime.node_loop import NodeLoop, release_edges
-from rena_graph.runtime.node_parts import NodeParts, describe_inputs
-from rena_graph.runtime.reload import modules_beside
-from rena_graph.runtime.script_loader import format_user_error, load_script
+from rena_graph.runtime.node.console import Console
+from rena_graph.runtime.node.loop import NodeLoop, release_edges
+from rena_graph.runtime.node.parts import NodeParts, describe_inputs
+from rena_graph.runtime.node.script_loader import format_user_error, load_script
 from rena_graph.runtime.setup import NodeSetup
 from rena_graph.script import RenaScript
 from rena_graph.streams.params import ParamChanges

@@ -13,11 +13,11 @@ __all__ = ["AgentActor"]
 
 
 class AgentActor:
-    """Made with ``ray.remote(AgentActor)``, several threads; see :class:`~rena_graph.runtime.agent.HostAgent`."""
+    """Made with ``ray.remote(AgentActor)``, several threads; see :class:`~rena_graph.runtime.host.agent.HostAgent`."""
 
     def __init__(self, setup: RunSetup, coordinator: Any) -> None:
-        from rena_graph.runtime.agent import HostAgent
         from rena_graph.runtime.clock import SystemClock
+        from rena_graph.runtime.host.agent import HostAgent
 
         def notify(message: dict[str, Any]) -> None:
             coordinator.notify.remote(message)

@@ -16,13 +16,13 @@ class NodeActor:
     """
 
     def __init__(self) -> None:
-        import rena_graph.runtime.node_process  # noqa: F401 - for its side effect: a warm process
+        import rena_graph.runtime.node.process  # noqa: F401 - for its side effect: a warm process
 
     def run(self, setup: NodeSetup) -> None:
-        """Live until stopped; see :class:`~rena_graph.runtime.node_process.NodeProcess`."""
+        """Live until stopped; see :class:`~rena_graph.runtime.node.process.NodeProcess`."""
         from rena_graph.runtime.alive import hold_alive
         from rena_graph.runtime.clock import SystemClock
-        from rena_graph.runtime.node_process import NodeProcess
+        from rena_graph.runtime.node.process import NodeProcess
 
         hold_alive(Path(setup.runtime_dir))  # for as long as the process lives
         NodeProcess(setup, SystemClock()).run()

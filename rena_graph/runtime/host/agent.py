@@ -14,12 +14,12 @@ from rena_graph.errors import RenaGraphError
 from rena_graph.graph.model import Graph
 from rena_graph.runtime.alive import hold_alive
 from rena_graph.runtime.clock import Clock
-from rena_graph.runtime.console import ConsoleTail
 from rena_graph.runtime.events import AgentLine
-from rena_graph.runtime.host_bridges import Sinks, Sources
+from rena_graph.runtime.host.bridges import Sinks, Sources
+from rena_graph.runtime.host.report import BoardReader, stale_nodes
 from rena_graph.runtime.messages import LogRecords
+from rena_graph.runtime.node.console import ConsoleTail
 from rena_graph.runtime.plan import HostPaths, Plan
-from rena_graph.runtime.report import BoardReader, stale_nodes
 from rena_graph.streams.spec import StreamSpec
 from rena_graph.transport.board import Board, EdgeColumn, NodeColumn
 from rena_graph.transport.links import check_shared_memory, create_stream, remove_stream

@@ -18,11 +18,11 @@ from rena_graph.errors import (
     RunLost,
 )
 from rena_graph.graph.model import Graph
-from rena_graph.runtime.control_link import ControlLink, error_of
 from rena_graph.runtime.folders import runs_dir, runtime_dir
+from rena_graph.runtime.launch.control_link import ControlLink, error_of
+from rena_graph.runtime.launch.run_params import RunParams
 from rena_graph.runtime.messages import MessageTail
 from rena_graph.runtime.options import LaunchOptions
-from rena_graph.runtime.run_params import RunParams
 from rena_graph.runtime.run_setup import Outcome, RunSetup
 from rena_graph.runtime.setup import NodeSetup
 from rena_graph.transport.links import ring_available
@@ -106,7 +106,7 @@ class Run:
         progress("starting Ray" if setup.options.address == "local" else f"joining Ray at {setup.options.address}")
         with log:
             self._session = subprocess.Popen(
-                [sys.executable, "-m", "rena_graph.runtime.session", str(path)],
+                [sys.executable, "-m", "rena_graph.runtime.session.process", str(path)],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -238,7 +238,7 @@ class Run:
     def debug_setup(self) -> NodeSetup | None:
         """What the coordinator hands out for the node that this process is to run (:attr:`LaunchOptions.debug`).
 
-        None until it is there; see :mod:`rena_graph.runtime.debugged`.
+        None until it is there; see :mod:`rena_graph.runtime.launch.debugged`.
         """
         return NodeSetup.load(self._setup.debug_file)
 

@@ -9,8 +9,8 @@ from typing import Protocol
 from rena_graph.errors import OutputRefused
 from rena_graph.graph.document import EveryTrigger, NodeDef
 from rena_graph.runtime.clock import Clock
-from rena_graph.runtime.feed import EveryGate, Feed
-from rena_graph.runtime.pacer import ClockPacer, DataPacer
+from rena_graph.runtime.node.feed import EveryGate, Feed
+from rena_graph.runtime.node.pacer import ClockPacer, DataPacer
 from rena_graph.script import RenaScript
 from rena_graph.streams.inputs import Inputs
 from rena_graph.streams.outputs import Outputs

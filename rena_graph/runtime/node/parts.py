@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from rena_graph.runtime.clock import Clock
-from rena_graph.runtime.feed import Feed, rewind
-from rena_graph.runtime.node_loop import LoopReport, NodeLoop
-from rena_graph.runtime.script_loader import instantiate
+from rena_graph.runtime.node.feed import Feed, rewind
+from rena_graph.runtime.node.loop import LoopReport, NodeLoop
+from rena_graph.runtime.node.script_loader import instantiate
 from rena_graph.runtime.setup import InputSetup, NodeSetup
 from rena_graph.script import Conventions, RenaScript, ScriptContext, conventions
 from rena_graph.streams.buffer import InputBuffer, legacy_dtype

@@ -19,7 +19,7 @@ class ChangesParams(Protocol):
         add: dict[str, Any] | None = None,
         remove: Sequence[str] = (),
     ) -> dict[str, Any]:
-        """See :meth:`rena_graph.runtime.client.Run.change_params`."""
+        """See :meth:`rena_graph.runtime.launch.client.Run.change_params`."""
         ...
 
 

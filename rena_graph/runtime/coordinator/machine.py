@@ -11,9 +11,8 @@ from enum import Enum
 
 from rena_graph.errors import ExitCode
 from rena_graph.graph.document import NodeDef
-from rena_graph.runtime.lifecycle import ALIVE, ENDED, NodeState, check_transition, may_follow
-from rena_graph.runtime.node_record import NodeRecord
-from rena_graph.runtime.signals import (
+from rena_graph.runtime.coordinator.node_record import NodeRecord
+from rena_graph.runtime.coordinator.signals import (
     EndRun,
     Event,
     HostFailed,
@@ -41,6 +40,7 @@ from rena_graph.runtime.signals import (
     StopSources,
     Tick,
 )
+from rena_graph.runtime.lifecycle import ALIVE, ENDED, NodeState, check_transition, may_follow
 
 __all__ = ["Coordinator", "Phase"]
 

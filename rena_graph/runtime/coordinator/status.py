@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from rena_graph.runtime.machine import Coordinator, Phase
+from rena_graph.runtime.coordinator.machine import Coordinator, Phase
 from rena_graph.runtime.run_setup import RunSetup
 
 __all__ = ["make_status"]
@@ -28,7 +28,7 @@ def make_status(
     machine : Coordinator
         States, restarts, failures.
     report : mapping
-        The newest of :meth:`rena_graph.runtime.report.BoardReader.read`.
+        The newest of :meth:`rena_graph.runtime.host.report.BoardReader.read`.
     params : mapping
         Parameters by node, as they are now.
     uptime : float

@@ -13,20 +13,13 @@ import ray
 from ray.exceptions import RayActorError, RayError
 
 from rena_graph.errors import ExitCode, RenaGraphError, UsageError
-from rena_graph.runtime.agent_actor import AgentActor
 from rena_graph.runtime.alive import hold_alive
 from rena_graph.runtime.clock import SystemClock
-from rena_graph.runtime.control import ControlServer
-from rena_graph.runtime.lifecycle import ALIVE, NodeState
-from rena_graph.runtime.machine import Coordinator, Phase
-from rena_graph.runtime.messages import MessageLog, log_to
-from rena_graph.runtime.node_actor import NodeActor
-from rena_graph.runtime.operations import Operations
-from rena_graph.runtime.placement import node_options, refuse_unplaceable
-from rena_graph.runtime.plan import HostPaths, Plan, make_plan
-from rena_graph.runtime.reload import ScriptWatch
-from rena_graph.runtime.run_setup import Outcome, RunSetup
-from rena_graph.runtime.signals import (
+from rena_graph.runtime.coordinator.control import ControlServer
+from rena_graph.runtime.coordinator.machine import Coordinator, Phase
+from rena_graph.runtime.coordinator.operations import Operations
+from rena_graph.runtime.coordinator.placement import node_options, refuse_unplaceable
+from rena_graph.runtime.coordinator.signals import (
     EndRun,
     Event,
     HostFailed,
@@ -51,7 +44,14 @@ from rena_graph.runtime.signals import (
     StopSources,
     Tick,
 )
-from rena_graph.runtime.status import make_status
+from rena_graph.runtime.coordinator.status import make_status
+from rena_graph.runtime.host.actor import AgentActor
+from rena_graph.runtime.host.reload import ScriptWatch
+from rena_graph.runtime.lifecycle import ALIVE, NodeState
+from rena_graph.runtime.messages import MessageLog, log_to
+from rena_graph.runtime.node.actor import NodeActor
+from rena_graph.runtime.plan import HostPaths, Plan, make_plan
+from rena_graph.runtime.run_setup import Outcome, RunSetup
 
 __all__ = ["CoordinatorActor"]
 

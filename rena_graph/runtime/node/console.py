@@ -53,7 +53,7 @@ class Console:
     def write(self, level: str, text: str, shown: bool = False) -> None:
         """Keep one record; `level` is ``print``, ``debug``, ``info``, ``warning`` or ``error``.
 
-        `shown` marks what the user has seen already; see :mod:`rena_graph.runtime.debugged`.
+        `shown` marks what the user has seen already; see :mod:`rena_graph.runtime.launch.debugged`.
         """
         now = self._unix()
         if len(text) > MAX_LINE:

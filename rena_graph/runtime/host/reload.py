@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rena_graph.graph.script_outline import outline_script
-from rena_graph.runtime.signals import ScriptChanged
+from rena_graph.runtime.coordinator.signals import ScriptChanged
 
 __all__ = ["ScriptWatch", "modules_beside"]
 

@@ -22,7 +22,7 @@ __all__ = ["format_user_error", "instantiate", "load_script"]
 
 logger = logging.getLogger(__name__)
 
-_PACKAGE = str(Path(__file__).resolve().parent.parent) + os.sep
+_PACKAGE = str(Path(__file__).resolve().parents[2]) + os.sep
 _serial = itertools.count(1)
 
 

@@ -1,0 +1,1 @@
+"""One node: its process, its loop, and what feeds it."""
