@@ -8,7 +8,7 @@ from rena_graph.bridges.declared import DeclaredFormat
 from rena_graph.errors import StreamFormatError
 from rena_graph.graph.document import LSL_DTYPES, LslSource
 
-__all__ = ["FORMAT_CODES", "check_dtype", "describe", "found_format", "labels_and_unit", "predicate"]
+__all__ = ["FORMAT_CODES", "check_dtype", "describe", "found_format", "labels_and_unit", "lsl_unit", "predicate"]
 
 FORMAT_CODES = {"float32": 1, "float64": 2, "string": 3, "int32": 4, "int16": 5, "int8": 6, "int64": 7}
 """Our dtype to liblsl's ``lsl_channel_format_t``."""
@@ -72,6 +72,15 @@ def labels_and_unit(info: Any) -> tuple[tuple[str, ...] | None, str | None]:
     complete = len(labels) == count and all(labels)
     unit = units.pop() if len(units) == 1 else ""
     return tuple(labels) if complete else None, unit or None
+
+
+_SPELLED = {"V": "volts", "mV": "millivolts", "µV": "microvolts", "μV": "microvolts", "uV": "microvolts"}
+"""As the XDF specification has them, which EEG clients go by: MNE-LSL takes "µV" for volts."""
+
+
+def lsl_unit(unit: str) -> str:
+    """A unit as LSL clients know it: volts are spelled out, all others stay as they are."""
+    return _SPELLED.get(unit, unit)
 
 
 def describe(info: Any) -> str:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rena_graph.bridges.base import Clock, SinkBridge
 from rena_graph.bridges.clocks import offset_between
-from rena_graph.bridges.lsl_format import FORMAT_CODES, MOST_LABELS, check_dtype
+from rena_graph.bridges.lsl_format import FORMAT_CODES, MOST_LABELS, check_dtype, lsl_unit
 from rena_graph.bridges.lsl_library import load_pylsl
 from rena_graph.errors import EnvironmentRefused
 from rena_graph.graph.document import LslSink
@@ -106,14 +106,14 @@ class LslSinkBridge(SinkBridge):
         )
         description = info.desc()
         description.append_child_value("manufacturer", "rena_graph")
-        if spec.channels <= MOST_LABELS and (spec.channel_names or spec.unit):
+        if spec.channels <= MOST_LABELS and (spec.channel_names or spec.unit or self.type):
             channels = description.append_child("channels")
             for i in range(spec.channels):
                 channel = channels.append_child("channel")
                 if spec.channel_names:
                     channel.append_child_value("label", spec.channel_names[i])
                 if spec.unit:
-                    channel.append_child_value("unit", spec.unit)
+                    channel.append_child_value("unit", lsl_unit(spec.unit))
                 if self.type:
                     channel.append_child_value("type", self.type)
         return info

@@ -17,6 +17,7 @@ from rena_graph.bridges.lsl_presence import Presence
 from rena_graph.bridges.lsl_search import Search, choose
 from rena_graph.bridges.timeline import Timeline
 from rena_graph.errors import StreamFormatError, StreamNotFound
+from rena_graph.graph.checks.formats import same_unit
 from rena_graph.graph.document import LslSource
 from rena_graph.streams.spec import StreamSpec
 from rena_graph.transport.board import Row, StreamColumn
@@ -238,11 +239,11 @@ class LslSourceBridge(SourceBridge):
 
     def _compare_labels(self, labels: tuple[str, ...] | None, unit: str | None) -> None:
         """Names and units in the graph win over the outlet's, which are often defaults; but it is said."""
-        for what, ours, theirs in (("labels", self.declared.channel_names, labels), ("unit", self.declared.unit, unit)):
-            if ours and theirs and ours != theirs:
-                logger.warning(
-                    "stream %r: the graph's %s %s differ from the outlet's %s", self.name, what, ours, theirs
-                )
+        names, known_unit = self.declared.channel_names, self.declared.unit
+        if names and labels and names != labels:
+            logger.warning("stream %r: the graph's labels %s differ from the outlet's %s", self.name, names, labels)
+        if known_unit and unit and not same_unit(known_unit, unit):
+            logger.warning("stream %r: the graph's unit %s differs from the outlet's %s", self.name, known_unit, unit)
 
     def _not_found(self, timeout: float) -> str:
         everything = Search(None)

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rena_graph.bridges.lsl_format import lsl_unit
 from rena_graph.bridges.lsl_sink import LslSinkBridge, source_id
 from rena_graph.errors import StreamFormatError
+from rena_graph.graph.checks.formats import same_unit
 from rena_graph.graph.document import LslSink
 from rena_graph.streams.spec import StreamSpec
 from rena_graph.transport.board import EdgeColumn
@@ -71,6 +73,28 @@ def test_timestamps_are_those_of_this_hosts_lsl_clock(
 def test_what_lsl_cannot_carry_is_refused() -> None:
     with pytest.raises(StreamFormatError, match="carries no uint16"):
         LslSinkBridge(StreamSpec("S", 1, "uint16"), LslSink(), time.monotonic, graph="g")
+
+
+@pytest.mark.parametrize(
+    ("unit", "sent"), [("µV", "microvolts"), ("uV", "microvolts"), ("mV", "millivolts"), ("°", "°")]
+)
+def test_volts_are_spelled_out_as_clients_know_them(unit: str, sent: str) -> None:
+    assert lsl_unit(unit) == sent
+    assert same_unit(unit, sent), "our own graphs take it for the same"
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "int64", "float32", "float64"])
+def test_every_dtype_arrives_bit_for_bit(
+    dtype: str, peer: Callable[..., Any], draining: Callable[..., Any], unique: str
+) -> None:
+    spec = StreamSpec("S", 1, dtype, 0.0)
+    sink = draining(LslSinkBridge(spec, LslSink(name=unique, type="X"), time.monotonic, graph="g"), spec)
+    client = peer("inlet.py", unique, "2", "20")
+    assert json.loads(client.line())["labels"] is None, "nobody gave any"
+    numbers = np.finfo(dtype) if dtype.startswith("float") else np.iinfo(dtype)
+    ends = np.array([[numbers.min], [numbers.max]], dtype=dtype)
+    sink.stream.writer.publish(ends, np.array([1.0, 2.0]))
+    assert json.loads(client.line())["samples"] == ends.tolist()
 
 
 def test_two_instances_have_two_source_ids() -> None:

@@ -36,12 +36,14 @@ class Program:
         The program.
     *arguments : str
         Its command line.
+    python : str | Path
+        What runs it.
     """
 
-    def __init__(self, path: Path, *arguments: str) -> None:
+    def __init__(self, path: Path, *arguments: str, python: str | Path = sys.executable) -> None:
         self.name = path.name
         self.process = subprocess.Popen(
-            [sys.executable, str(path), *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [str(python), str(path), *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, name=f"reader of {path.name}", daemon=True)

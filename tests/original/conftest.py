@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.original.environment import NotToBeHad, Original, site_packages
+from tests.environments import NotToBeHad
+from tests.original.environment import Original, site_packages
 
 
 @pytest.fixture(scope="session")

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
-import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
+from tests import environments
 from tests.conftest import ROOT
+from tests.environments import NotToBeHad, environment
 from tests.original.coding import pack, unpack
 
 VERSION = "1.1.3"
@@ -24,10 +23,6 @@ TIME_LIMIT = 90.0
 """Seconds for the whole installation."""
 
 SERVER = "tests.original.server"
-
-
-class NotToBeHad(Exception):
-    """The package cannot be installed here; the text says why."""
 
 
 def interpreter() -> str:
@@ -49,52 +44,9 @@ def site_packages() -> Path:
     NotToBeHad
         No such Python, no package index, or not in time.
     """
-    python = interpreter()
-    version = subprocess.run(
-        [python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"], capture_output=True, text=True, check=True
-    ).stdout.strip()
-    recipe = hashlib.sha256(" ".join((VERSION, version, os.path.realpath(python), *REQUIREMENTS)).encode()).hexdigest()
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rena_graph-tests"
-    folder = cache / f"physiolabxr-{VERSION}-{recipe[:12]}"
-    if not (folder / "complete").exists():
-        _install(python, folder)
-    return folder / "lib" / f"python{version}" / "site-packages"
-
-
-def _install(python: str, folder: Path) -> None:
-    """Into a folder that gets its name only when it is complete: another run may do the same at this moment."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    making = Path(tempfile.mkdtemp(prefix="making-", dir=folder.parent))
-    pip = [str(making / "bin" / "python"), "-m", "pip", "install"]
-    pip += ["--quiet", "--retries", "1", "--only-binary", ":all:"]
-    clean = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
-    deadline = time.monotonic() + TIME_LIMIT
-    try:
-        for step in (
-            [python, "-m", "venv", str(making)],
-            [*pip, *REQUIREMENTS],
-            [*pip, "--no-deps", f"physiolabxr=={VERSION}"],
-        ):
-            done = subprocess.run(
-                step,
-                env=clean,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=max(0.1, deadline - time.monotonic()),
-                check=False,
-            )
-            if done.returncode:
-                last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
-                raise NotToBeHad(f"{' '.join(step[2:])} failed: {' '.join(last)}")
-        (making / "complete").touch()
-        if not (folder / "complete").exists():  # else another run was faster, and may be using it
-            shutil.rmtree(folder, ignore_errors=True)
-            making.rename(folder)
-    except subprocess.TimeoutExpired as late:
-        raise NotToBeHad(f"installing physiolabxr {VERSION} takes longer than {TIME_LIMIT:g} s here") from late
-    finally:
-        shutil.rmtree(making, ignore_errors=True)
+    installs = (REQUIREMENTS, ("--no-deps", f"physiolabxr=={VERSION}"))
+    folder = environment(f"physiolabxr-{VERSION}", interpreter(), installs, TIME_LIMIT)
+    return environments.site_packages(folder)
 
 
 class Original:

@@ -22,7 +22,8 @@ class Collect(RenaScript):
         arrays = {"loops": np.array(self.loops)}
         for name, (data, stamps) in self.kept.items():
             if data:
-                arrays[name] = np.concatenate(data)
+                whole = np.concatenate(data)
+                arrays[name] = whole.astype(str) if whole.dtype == object else whole
                 arrays[name + ".stamps"] = np.concatenate(stamps)
                 arrays[name + ".sizes"] = np.array([len(s) for s in stamps])
         np.savez(self.params["path"], **arrays)
