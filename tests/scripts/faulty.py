@@ -20,7 +20,7 @@ class Faulty(RenaScript):
             data, stamps = self.inputs.new("in")
             if len(stamps):
                 self.set_output("out", data, stamps)
-        if self.count == self.params["at"]:
+        if self.count == self.params["at"] and not self.failed_before():
             self.fail()
 
     def fail(self):
@@ -51,3 +51,12 @@ class Faulty(RenaScript):
         if self.params["where"] == "cleanup":
             raise ValueError("cleanup is broken")
         print("cleaned up after", self.count, "loops")
+
+    def failed_before(self):
+        """Whether an earlier life of this node has failed already, where a mark is to say so."""
+        mark = self.params.get("mark")
+        if mark is None:
+            return False
+        before = os.path.exists(mark)
+        with open(mark, "w"):
+            return before
