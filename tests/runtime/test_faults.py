@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from rena_graph.errors import ExitCode, NodeFailed
+from rena_graph.runtime.folders import runtime_dir
 from tests.runtime.live import (
     SCRIPTS,
     balanced,
@@ -171,3 +172,16 @@ def test_what_nobody_has_is_refused_at_once(ray_address: str, tmp_path: Path) ->
     doc = line(tmp_path, "nowhere", placement={"num_gpus": 512})
     with pytest.raises(EnvironmentRefused, match="512 GPU"), running(doc, ray_address):
         pass
+
+
+@pytest.mark.parametrize("actor", ["AgentActor", "CoordinatorActor"])
+def test_a_killed_agent_or_coordinator_ends_the_run_with_5(actor: str, ray_address: str, tmp_path: Path) -> None:
+    with running(line(tmp_path, "nowhere", samples=100_000), ray_address) as run:
+        wait_until(lambda: run.status()["nodes"]["last"].get("loops"))
+        noted = (runtime_dir() / run.id / "pids").read_text().split()[::2]
+        commands = {
+            int(pid): Path(f"/proc/{pid}/cmdline").read_text() for pid in noted if Path(f"/proc/{pid}").exists()
+        }
+        os.kill(next(pid for pid, command in commands.items() if actor in command), signal.SIGKILL)
+        assert run.wait(30) is ExitCode.ENVIRONMENT
+        assert "died" in (run.failure or "")

@@ -10,6 +10,7 @@ from rena_graph.errors import ExitCode
 from rena_graph.graph.document import NodeDef, RestartDef
 from rena_graph.runtime.coordinator.machine import Phase
 from rena_graph.runtime.coordinator.signals import (
+    HostLost,
     KillAsked,
     LauncherGone,
     NodeReported,
@@ -82,6 +83,14 @@ def test_a_host_that_cannot_be_prepared_ends_with_its_code() -> None:
     world.settle()
     assert world.ended is not None
     assert world.ended.exit_code is ExitCode.ENVIRONMENT
+
+
+def test_without_its_host_agent_the_run_ends_at_once_with_5() -> None:
+    world = running("a", "b")
+    world.hear(HostLost())
+    assert world.ended is not None
+    assert world.ended.exit_code is ExitCode.ENVIRONMENT
+    assert not any(p.alive for p in world.processes)
 
 
 def test_a_dead_node_comes_back_and_the_others_do_not_notice() -> None:

@@ -23,6 +23,7 @@ from rena_graph.runtime.coordinator.signals import (
     EndRun,
     Event,
     HostFailed,
+    HostLost,
     HostPrepared,
     Instruction,
     KillNode,
@@ -105,6 +106,7 @@ class CoordinatorActor:
             .remote(self._setup, me)
         )
         self._spawn(self._carry_out())
+        self._spawn(self._mourn_agent())
         if self._watch is not None:
             self._spawn(self._look_at_scripts(self._watch))
         self._do(self._machine.begin(self._clock.now()))
@@ -125,6 +127,9 @@ class CoordinatorActor:
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
+            if isinstance(error, RayActorError):
+                self._hear(HostLost())  # whoever asked the agent for something finds out first
+                return
             log.error("a task of the coordinator failed", exc_info=error)
             self._hear(HostFailed(f"{type(error).__name__}: {error}", ExitCode.INTERNAL))
 
@@ -170,6 +175,10 @@ class CoordinatorActor:
         self._hear(LauncherGone())
 
     # -- carrying out --------------------------------------------------------------------------------
+    async def _mourn_agent(self) -> None:
+        """Until the agent has closed; its death before that ends this, and the run, with an error."""
+        await self._agent.live.remote()
+
     async def _carry_out(self) -> None:
         """One instruction after the other: each is done before the next begins."""
         while not self._ended.is_set():
@@ -284,7 +293,8 @@ class CoordinatorActor:
     async def _kill(self, node: str, epoch: int) -> None:
         if node == self._setup.options.debug:
             return  # it is the launcher, which ends with the run
-        await self._agent.kill.remote(node, epoch)
+        with suppress(RayError):
+            await self._agent.kill.remote(node, epoch)
         actor = self._actors.get(node)
         if actor is not None:
             ray.kill(actor, no_restart=True)

@@ -16,6 +16,7 @@ from rena_graph.runtime.coordinator.signals import (
     EndRun,
     Event,
     HostFailed,
+    HostLost,
     HostPrepared,
     Instruction,
     KillAsked,
@@ -126,6 +127,9 @@ class Coordinator:
                         self._run(record)
             case HostFailed(error, exit_code):
                 self._fail(error, exit_code)
+            case HostLost():
+                self._note("the host agent died", ExitCode.ENVIRONMENT)
+                self._kill_all()
             case NodeReported():
                 self._reported(event)
             case NodeGone():

@@ -12,6 +12,7 @@ __all__ = [
     "EndRun",
     "Event",
     "HostFailed",
+    "HostLost",
     "HostPrepared",
     "Instruction",
     "KillAsked",
@@ -50,6 +51,11 @@ class HostFailed:
 
     error: str
     exit_code: ExitCode
+
+
+@dataclass(frozen=True)
+class HostLost:
+    """The host agent died, and with it the bridges and whoever could tell the nodes anything."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +130,7 @@ class Tick:
 Event: TypeAlias = (
     HostPrepared
     | HostFailed
+    | HostLost
     | NodeReported
     | NodeGone
     | StaleSeen

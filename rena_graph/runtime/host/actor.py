@@ -26,6 +26,10 @@ class AgentActor:
         paths = HostPaths.of(setup.id, setup.runtime)
         self._agent = HostAgent(setup.graph, paths, SystemClock(), setup.options.instance, notify)
 
+    def live(self) -> None:
+        """Return once the agent has closed: whoever waits for this learns of its death at once."""
+        self._agent.wait_closed()
+
     def find(self) -> dict[str, StreamSpec]:
         """Formats of the external streams."""
         return self._agent.find()

@@ -184,6 +184,10 @@ class HostAgent:
         if self._sinks is not None:
             self._sinks.stop()
 
+    def wait_closed(self) -> None:
+        """Block until :meth:`close` was called."""
+        self._closing.wait()
+
     def close(self) -> dict[str, Any]:
         """Take everything down and remove rings and board. Returns the last report."""
         self._closing.set()
