@@ -116,7 +116,7 @@ def test_five_minutes_against_the_annotation(
         rates = decoded(zmq.finished())
     balanced(status)
     only_drops(status)
-    assert (found["labels"], found["units"]) == (["amplitude"], ["mV"])
+    assert (found["labels"], found["units"]) == (["amplitude"], ["millivolts"])
 
     result = outcome(tmp_path / "all.npz")
     assert result.played == 300.0
