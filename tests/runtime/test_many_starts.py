@@ -1,4 +1,4 @@
-"""Fifty starts and stops, a few at a time: each ends well, and nothing of any of them stays."""
+"""Many starts and stops, a few at a time: each ends well, and nothing of any of them stays."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tests.runtime.live import collect, counter, document, running
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
-STARTS = 50
 AT_A_TIME = 4
 
 
 @pytest.mark.timeout(400)
-def test_fifty_starts_and_stops_leave_nothing_behind(ray_address: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("starts", [20, pytest.param(50, marks=pytest.mark.soak)])
+def test_starts_and_stops_leave_nothing_behind(starts: int, ray_address: str, tmp_path: Path) -> None:
     def once(number: int) -> ExitCode | None:
         doc = document({"C": counter(100)}, {"last": collect(tmp_path / f"{number}.npz", "C")})
         with running(doc, ray_address) as run:
@@ -29,8 +29,8 @@ def test_fifty_starts_and_stops_leave_nothing_behind(ray_address: str, tmp_path:
     once(0)
     files, threads = process.num_fds(), process.num_threads()
     with ThreadPoolExecutor(AT_A_TIME) as pool:
-        ends = list(pool.map(once, range(1, STARTS)))
-    assert ends == [ExitCode.OK] * (STARTS - 1)
-    assert all((tmp_path / f"{number}.npz").exists() for number in range(STARTS)), "every cleanup() ran"
+        ends = list(pool.map(once, range(1, starts)))
+    assert ends == [ExitCode.OK] * (starts - 1)
+    assert all((tmp_path / f"{number}.npz").exists() for number in range(starts)), "every cleanup() ran"
     assert process.num_fds() <= files
     assert process.num_threads() <= threads + 1
