@@ -6,6 +6,7 @@ import socket
 import struct
 import threading
 from collections import deque
+from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -67,13 +68,14 @@ def with_taps(graph: Graph) -> tuple[Graph, list[Point]]:
     """
     points: list[Point] = []
     nodes = dict(graph.nodes)
+    ports = iter(_free_ports(sum(len(node.outputs) for node in graph.nodes.values())))
     for node_name, node in graph.nodes.items():
         outputs = dict(node.outputs)
         for name, output in node.outputs.items():
             leaves = output.to.lsl or output.to.zmq or not graph.consumers(name)
             if not leaves or output.dtype == "string" or output.channels > MAX_CHANNELS:
                 continue
-            port = _free_port()
+            port = next(ports)
             topic = (output.to.zmq.topic if output.to.zmq is not None else None) or name
             outputs[name] = _broadcast(output, ZmqSink(bind="127.0.0.1", port=port, topic=topic))
             dtype = np.dtype(output.dtype).newbyteorder("<")
@@ -86,10 +88,13 @@ def _broadcast(output: OutputDef, sink: ZmqSink) -> OutputDef:
     return output.model_copy(update={"to": output.to.model_copy(update={"zmq": sink})})
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _free_ports(count: int) -> list[int]:
+    """So many different ones: all are held until the last is found, or the system may give one of them twice."""
+    with ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 class Taps:
