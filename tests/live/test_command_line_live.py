@@ -58,7 +58,8 @@ def test_launch_simulates_the_amplifier_that_is_not_there(tmp_path: Path) -> Non
     balanced(last)
     only_drops(last)
     assert last["nodes"]["add_x"]["params"] == {"x": 5.0}
-    assert last["streams"]["Dummy-8Chan"]["produced"] >= 1.8 * 250  # the first sample is let in a moment after the run counts as running
+    # The first sample is let in a moment after the run counts as running.
+    assert last["streams"]["Dummy-8Chan"]["produced"] >= 1.8 * 250
     assert last["streams"]["Dummy-8Chan-add-X"]["produced"] == last["streams"]["Dummy-8Chan"]["produced"]
     assert "Init function is called" in done.stderr
     assert "Cleanup function is called" in done.stderr
