@@ -1,4 +1,4 @@
-"""Keeps when each new sample of its input reached its loop, with the sample's first channel, for ``cleanup()`` to save."""
+"""Keeps when each new sample of its input reached its loop, and its first channel; saves it in ``cleanup()``."""
 
 import numpy as np
 
