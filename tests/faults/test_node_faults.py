@@ -129,7 +129,7 @@ def storm(on: Scene, kills: int) -> Fault:
 def _next_life(on: Scene, restarts: int) -> Callable[[], bool]:
     def begun() -> bool:
         node = on.run.status()["nodes"]["bad"]
-        return node["restarts"] == restarts and node["state"] == "running"
+        return bool(node["restarts"] == restarts and node["state"] == "running")
 
     return begun
 
