@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from rena_graph.api import GraphHandle, load
     from rena_graph.errors import RenaGraphError
     from rena_graph.runtime.launch.client import Run
+    from rena_graph.runtime.launch.handle import RunHandle, attach
     from rena_graph.runtime.options import LaunchOptions
     from rena_graph.script import RenaScript
     from rena_graph.streams.data_buffer import DataBuffer
@@ -23,8 +24,10 @@ __all__ = [
     "RenaGraphError",
     "RenaScript",
     "Run",
+    "RunHandle",
     "StreamSpec",
     "__version__",
+    "attach",
     "load",
 ]
 
@@ -36,7 +39,9 @@ _WHERE = {
     "RenaGraphError": "rena_graph.errors",
     "RenaScript": "rena_graph.script",
     "Run": "rena_graph.runtime.launch.client",
+    "RunHandle": "rena_graph.runtime.launch.handle",
     "StreamSpec": "rena_graph.streams.spec",
+    "attach": "rena_graph.runtime.launch.handle",
     "load": "rena_graph.api",
 }
 

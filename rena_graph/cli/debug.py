@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
 
-from rena_graph.cli.attach import attach
+from rena_graph.cli.attached import attach
 from rena_graph.cli.signals import Interrupts
 from rena_graph.cli.view.lines import message_lines
 from rena_graph.cli.view.summary import summary_lines

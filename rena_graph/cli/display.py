@@ -24,7 +24,7 @@ _LINES_KEPT = 200
 
 
 class Display(Protocol):
-    """What :func:`rena_graph.cli.attach.attach` needs of one."""
+    """What :func:`rena_graph.cli.attached.attach` needs of one."""
 
     period: float | None
     """Seconds between two statuses; None: it wants none before the end."""

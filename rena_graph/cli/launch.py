@@ -140,7 +140,7 @@ def run_attached(graph: Graph, options: Any, display: Any, seconds: float | None
     """
     import time
 
-    from rena_graph.cli.attach import attach
+    from rena_graph.cli.attached import attach
     from rena_graph.cli.signals import Interrupts
     from rena_graph.runtime.launch import client
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rena_graph.errors import EnvironmentRefused
 
-__all__ = ["MAX_SOCKET_PATH", "preferred_state_dir", "runs_dir", "runtime_dir", "state_dir"]
+__all__ = ["MAX_SOCKET_PATH", "preferred_state_dir", "runs_dir", "runtime_dir", "runtime_dirs", "state_dir"]
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +83,19 @@ def runtime_dir() -> Path:
             return _own_folder(folder, "remove it, or unset XDG_RUNTIME_DIR")
     # Not gettempdir(): TMPDIR is often too long for a socket's path.
     return _own_folder(Path("/tmp") / f"rena-graph-{os.getuid()}", "set XDG_RUNTIME_DIR to a folder of your own")
+
+
+def runtime_dirs() -> list[Path]:
+    """Folders in which runs of this user may have their sockets: this session's own first. Nothing is made.
+
+    A run that was launched in a desktop's terminal has them in ``/run/user/<uid>``; a job of cron, or a login without
+    a session, knows no ``XDG_RUNTIME_DIR`` and must find that run all the same. Whoever set it to a place of their own
+    wants to see no other.
+    """
+    usual = Path("/run/user") / str(os.getuid())
+    given = _absolute(os.environ.get("XDG_RUNTIME_DIR"))
+    bases = [usual / "rena-graph"] if given is None or given == usual else [given / "rena-graph"]
+    return [folder for folder in [*bases, Path("/tmp") / f"rena-graph-{os.getuid()}"] if _is_ours(folder)]
 
 
 def _absolute(value: str | None) -> Path | None:

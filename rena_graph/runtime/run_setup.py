@@ -7,11 +7,13 @@ import os
 import pickle
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rena_graph.errors import ExitCode
-from rena_graph.graph.model import Graph
 from rena_graph.runtime.options import LaunchOptions
+
+if TYPE_CHECKING:
+    from rena_graph.graph.model import Graph
 
 __all__ = ["Outcome", "RunSetup"]
 

@@ -29,7 +29,7 @@ from rena_graph.graph.load import load_graph
 from rena_graph.graph.model import Graph
 from tests.cli.running import run_cli
 from tests.cli.statuses import node, status
-from tests.cli.test_attach import Shown
+from tests.cli.test_attached import Shown
 from tests.conftest import GRAPHS
 
 ECG = GRAPHS / "ecg" / "heart_rate.json"

@@ -19,7 +19,7 @@ from rena_graph.graph.model import Graph
 from rena_graph.runtime.launch import client
 from rena_graph.runtime.options import LaunchOptions
 from tests.cli.running import run_cli
-from tests.cli.test_attach import Script
+from tests.cli.test_attached import Script
 
 HEAD = """{"version": 1, "name": "g", "streams": {"Signal": {"from": %s}}, "nodes": {"scale": {
   "script": "scale.py", "inputs": ["Signal"], "run_frequency": 30,

@@ -10,7 +10,7 @@ from rena_graph.errors import UsageError
 from rena_graph.graph.document import MAX_RATE, ParamDef
 from rena_graph.graph.model import Graph
 from rena_graph.runtime.coordinator.signals import Event, KillAsked, StopAsked
-from rena_graph.streams.params import ParamChanges, Params
+from rena_graph.streams.params import ParamChanges, Params, parse_param
 
 __all__ = ["Operations"]
 
@@ -92,14 +92,14 @@ class Operations:
 
     async def _change_params(self, node: str, request: dict[str, Any]) -> dict[str, Any]:
         params = self.params[node]
-        change = ParamChanges(
-            dict(request.get("set", {})), dict(request.get("add", {})), tuple(request.get("remove", ()))
-        )
+        values = {**dict(request.get("set", {})), **_parsed(params, dict(request.get("set_text", {})))}
+        change = ParamChanges(values, dict(request.get("add", {})), tuple(request.get("remove", ())))
         if change != ParamChanges():
             params.apply(change)
             message = {"do": "params", "set": change.values, "add": change.add, "remove": change.remove}
             await self._command(node, message)
-        return {"params": dict(params)}
+        known = {name: d.model_dump(exclude_none=True) for name, d in params.definitions.items()}
+        return {"params": dict(params), "definitions": known}
 
     async def _set_rate(self, node: str, hz: object) -> dict[str, Any]:
         if isinstance(hz, bool) or not isinstance(hz, int | float) or not 0 < hz <= MAX_RATE:
@@ -107,3 +107,9 @@ class Operations:
         self.frequencies[node] = float(hz)
         await self._command(node, {"do": "rate", "hz": float(hz)})
         return {"hz": float(hz)}
+
+
+def _parsed(params: Params, texts: dict[str, str]) -> dict[str, Any]:
+    """Values as the command line writes them, read by each parameter's type; unknown names are for others to refuse."""
+    known = params.definitions
+    return {name: parse_param(known[name], text, name=name) if name in known else text for name, text in texts.items()}

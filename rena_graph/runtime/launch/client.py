@@ -1,7 +1,8 @@
-"""A run as its launcher holds it: starts the session process, speaks with the coordinator, and knows how it ended."""
+"""A run as its launcher holds it: what any handle does, and beside it the session process that the launcher starts."""
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 import subprocess
@@ -9,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from types import TracebackType
+from dataclasses import asdict
 from typing import Any, Literal
 
 from rena_graph.errors import (
@@ -18,18 +19,17 @@ from rena_graph.errors import (
     RunLost,
 )
 from rena_graph.graph.model import Graph
+from rena_graph.runtime.alive import process_start
 from rena_graph.runtime.folders import runs_dir, runtime_dir
 from rena_graph.runtime.launch.control_link import ControlLink, error_of
-from rena_graph.runtime.launch.run_params import RunParams
-from rena_graph.runtime.messages import MessageTail
+from rena_graph.runtime.launch.handle import POLL, RunHandle
+from rena_graph.runtime.launch.runs import write_facts
 from rena_graph.runtime.options import LaunchOptions
 from rena_graph.runtime.run_setup import Outcome, RunSetup
 from rena_graph.runtime.setup import NodeSetup
 from rena_graph.transport.links import ring_available
 
 __all__ = ["Run", "choose_transport", "launch"]
-
-POLL = 0.05
 
 
 def choose_transport(graph: Graph, asked: str | None) -> Literal["ring", "zmq"]:
@@ -51,8 +51,18 @@ def choose_transport(graph: Graph, asked: str | None) -> Literal["ring", "zmq"]:
     return "zmq"
 
 
-def launch(graph: Graph, options: LaunchOptions | None = None) -> Run:
-    """Make a run's folders and its handle; :meth:`Run.start` starts it."""
+def launch(graph: Graph, options: LaunchOptions | None = None, settings: Sequence[str] = ()) -> Run:
+    """Make a run's folders and its handle; :meth:`Run.start` starts it.
+
+    Parameters
+    ----------
+    graph : Graph
+        Checked.
+    options : LaunchOptions | None
+        How.
+    settings : sequence of str
+        What the command line's ``--set`` changed in the graph, for the record.
+    """
     options = options or LaunchOptions()
     run_id = secrets.token_hex(4)
     transport = choose_transport(graph, options.transport)
@@ -61,10 +71,27 @@ def launch(graph: Graph, options: LaunchOptions | None = None) -> Run:
     folder.mkdir(mode=0o700)
     runtime = runtime_dir() / run_id
     runtime.mkdir(mode=0o700)
+    write_facts(
+        folder,
+        runtime,
+        {
+            "run": run_id,
+            "graph": graph.document.name,
+            "graph_file": str((graph.folder / graph.path.name).resolve()),
+            "folder": str(folder),
+            "runtime": str(runtime),
+            "created": time.time(),
+            "launcher": {"pid": os.getpid(), "start": process_start(os.getpid())},
+            "command": sys.argv,
+            "settings": list(settings),
+            "transport": transport,
+            "options": asdict(options),
+        },
+    )
     return Run(RunSetup(run_id, graph, folder, runtime, transport, options))
 
 
-class Run:
+class Run(RunHandle):
     """One launch of a graph.
 
     Use as a context manager: leaving it stops the run in good order. ``run.params["node"]["x"] = 3`` changes a
@@ -72,14 +99,9 @@ class Run:
     """
 
     def __init__(self, setup: RunSetup) -> None:
+        super().__init__(setup.id, setup.folder, setup.runtime)
         self._setup = setup
-        self.id = setup.id
-        self.folder = setup.folder
-        """The run folder, which stays: resolved graph, console, session log, outcome."""
-        self.params = RunParams(self)
         self._session: subprocess.Popen[bytes] | None = None
-        self._link: ControlLink | None = None
-        self._tail = MessageTail(setup.folder)
 
     # -- start ---------------------------------------------------------------------------------------
     def start(self, progress: Callable[[str], None] = lambda _: None, look: Callable[[], None] = lambda: None) -> Run:
@@ -155,7 +177,7 @@ class Run:
         """Whether the run has ended already, having run; raises where it never did."""
         outcome = Outcome.read(self.folder)
         if outcome is not None:
-            self._wait_session(10.0)
+            self._wait_ended(10.0)
             if not outcome.ran and outcome.exit_code is not ExitCode.OK:
                 raise error_of(outcome.exit_code, outcome.failure or "the run failed")
             return True
@@ -164,77 +186,6 @@ class Run:
         return False
 
     # -- while it runs -------------------------------------------------------------------------------
-    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        """One request over the control socket; see :meth:`ControlLink.ask`."""
-        if self._link is None:
-            raise RunLost(f"run {self.id} is not running")
-        return self._link.ask(request)
-
-    def status(self) -> dict[str, Any]:
-        """Everything that is known now; after the end, what was known last."""
-        outcome = Outcome.read(self.folder)
-        if outcome is not None and outcome.status is not None:
-            return outcome.status
-        status: dict[str, Any] = self.ask({"op": "status"})["status"]
-        return status
-
-    def messages(self) -> list[dict[str, Any]]:
-        """What scripts printed and the run has to say, since the last call: ``time``, ``node``, ``level``, ``text``."""
-        return self._tail.read()
-
-    def change_params(
-        self,
-        node: str,
-        *,
-        set: dict[str, Any] | None = None,
-        add: dict[str, Any] | None = None,
-        remove: Sequence[str] = (),
-    ) -> dict[str, Any]:
-        """Change parameters of a node, all together; they hold from its next ``loop()``.
-
-        Parameters
-        ----------
-        node : str
-            Its name.
-        set : dict
-            New values of parameters that exist.
-        add : dict
-            New parameters: plain values, or definitions as in the graph document.
-        remove : sequence of str
-            Parameters that cease to exist.
-
-        Returns
-        -------
-        dict
-            All parameters of the node as they are now.
-
-        Raises
-        ------
-        ParamRefused
-            Unknown, of the wrong type, or out of range; then nothing is changed.
-        """
-        request = {"op": "params", "node": node, "set": set or {}, "add": add or {}, "remove": list(remove)}
-        params: dict[str, Any] = self.ask(request)["params"]
-        return params
-
-    def set_frequency(self, node: str, hz: float) -> None:
-        """Let a node run at most `hz` times a second from its next deadline on; it stays so over restarts.
-
-        Raises
-        ------
-        UsageError
-            No such node, or no such frequency.
-        """
-        self.ask({"op": "rate", "node": node, "hz": hz})
-
-    def pause(self, node: str) -> None:
-        """Let a node begin no further loop; what arrives meanwhile waits as far as its buffers hold it."""
-        self.ask({"op": "pause", "node": node})
-
-    def resume(self, node: str) -> None:
-        """Let a paused node go on."""
-        self.ask({"op": "resume", "node": node})
-
     def debug_setup(self) -> NodeSetup | None:
         """What the coordinator hands out for the node that this process is to run (:attr:`LaunchOptions.debug`).
 
@@ -260,49 +211,26 @@ class Run:
         try:
             self.ask({"op": "kill"})
         except RunLost:
-            self._kill_session()
+            if self._session is not None and self._session.poll() is None:
+                self._kill_session()
 
-    def _kill_session(self) -> None:
-        """Without a coordinator to ask: the session goes, and the reaper ends what it leaves."""
-        if self._session is None or self._session.poll() is not None:
-            return
-        with suppress(FileNotFoundError):
-            (self._setup.runtime / "kill").touch()
-        if Outcome.read(self.folder) is None:
-            Outcome(ExitCode.KILLED, "killed").write(self.folder)
-        self._session.kill()
+    def _session_pid(self) -> int | None:
+        return None if self._session is None else self._session.pid
 
     # -- end -----------------------------------------------------------------------------------------
     @property
     def ended(self) -> bool:
         """Whether everything of the run is gone from this machine."""
-        return self._session is None or self._wait_session(0.0)
-
-    @property
-    def exit_code(self) -> ExitCode | None:
-        """How it ended; None while it runs."""
-        if not self.ended:
-            return None
-        outcome = Outcome.read(self.folder)
-        return ExitCode.ENVIRONMENT if outcome is None else outcome.exit_code
+        return self._session is None or self._wait_ended(0.0)
 
     @property
     def failure(self) -> str | None:
         """Why it did not end well, if it did not."""
-        outcome = Outcome.read(self.folder)
-        if outcome is not None:
-            return outcome.failure
-        if self._session is not None and self._session.poll() is not None:
+        if Outcome.read(self.folder) is None and self._session is not None and self._session.poll() is not None:
             return f"the run's session process died; see {self.folder / 'session.log'}"
-        return None
+        return super().failure
 
-    def wait(self, timeout: float | None = None) -> ExitCode | None:
-        """Until everything is gone, at most so many seconds; None where it still runs then."""
-        if not self._wait_session(timeout):
-            return None
-        return self.exit_code
-
-    def _wait_session(self, timeout: float | None) -> bool:
+    def _wait_ended(self, timeout: float | None) -> bool:
         if self._session is None:
             return True
         deadline = None if timeout is None else time.monotonic() + timeout
@@ -311,11 +239,7 @@ class Run:
         except subprocess.TimeoutExpired:
             return False
         # Where the session was killed the reaper has work to do still.
-        while self._setup.runtime.exists():
-            if deadline is not None and time.monotonic() > deadline:
-                return False
-            time.sleep(POLL)
-        return True
+        return super()._wait_ended(None if deadline is None else max(0.0, deadline - time.monotonic()))
 
     def _let_go(self) -> None:
         if self._session is not None and self._session.stdin is not None:
@@ -328,14 +252,12 @@ class Run:
             return
         if not self.ended and Outcome.read(self.folder) is None:
             self.stop()
-        if not self._wait_session(self._longest_stop()):
+        if not self._wait_ended(self._longest_stop()):
             self.kill()
             self._let_go()
-            self._wait_session(15.0)
+            self._wait_ended(15.0)
         self._let_go()
-        if self._link is not None:
-            self._link.close()
-            self._link = None
+        self._hang_up()
 
     def _longest_stop(self) -> float:
         graph = self._setup.graph
@@ -343,9 +265,6 @@ class Run:
 
     def __enter__(self) -> Run:
         return self
-
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
-        self.close()
 
 
 def _what_is_waited_for(status: dict[str, Any]) -> str:

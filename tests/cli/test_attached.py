@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rena_graph.cli.attach import attach
+from rena_graph.cli.attached import attach
 from rena_graph.cli.display import JsonDisplay
 from rena_graph.cli.signals import SIGNALS, Interrupts
 from rena_graph.errors import ExitCode, NodeFailed, RunLost
