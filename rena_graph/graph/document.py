@@ -257,6 +257,9 @@ class NodeDef(Model):
     hang_timeout: PositiveSeconds | None = Field(
         default=None, description="A loop longer than so many seconds counts as failed; off where left out."
     )
+    loop_time: PositiveSeconds | None = Field(
+        default=None, description="Seconds that a loop is expected to take, in the mean; checked against the rates."
+    )
     layout: Literal["samples_first", "channels_first"] | None = Field(
         default=None,
         description="Which way round the script's arrays are; by the script's import names where left out.",
@@ -299,6 +302,11 @@ class GraphDocument(Model):
     transport: Literal["auto", "ring", "zmq"] = Field(
         default="auto",
         description="How samples move between processes of one machine: shared memory, ZMQ, or what works.",
+    )
+    phases: Literal["cascade", "free"] = Field(
+        default="cascade",
+        description="Whether nodes on the clock tick in the order of the cascade, each when its data is there, or "
+        "without regard to each other.",
     )
     stream_timeout: PositiveSeconds = Field(
         default=30.0, description="Seconds to wait at the start for external streams that are not fully declared."

@@ -25,7 +25,7 @@ MAGIC = int.from_bytes(b"RGBOARD1", "little")
 _HEADER = 64
 _ROW = 64  # columns of a stream's or an edge's row
 _NODE_SCALARS = 64
-_NODE_ROW = _NODE_SCALARS + 3 * BUCKETS
+_NODE_ROW = _NODE_SCALARS + 4 * BUCKETS
 
 
 class StreamColumn(IntEnum):
@@ -123,6 +123,7 @@ class NodeColumn(IntEnum):
     AGE = 13  # float
     """Seconds: now minus the newest input timestamp, at the last loop."""
     PARAM_VERSION = 14
+    """Version of the newest change of parameters that its loop has."""
     LOG_DROPPED = 15
     """Console lines that were too many to keep."""
     FIRST_LOOP_NS = 16
@@ -132,9 +133,25 @@ class NodeColumn(IntEnum):
     OWN_NS = 19
     """Sum of the time that our own work took around the loops."""
     PAUSED = 20
+    RATE_VERSION = 21
+    """Version of the newest change of the rate that its loop has."""
+    STEP_VERSION = 22
+    STEPS_LEFT = 23
+    """Single steps that were asked for, and are still to be made."""
+    PHASE = 24  # float
+    """Seconds by which its deadlines come after the grid's."""
+    ORIGIN = 25  # float
+    """Graph time at which the grid of its deadlines begins; the same for all nodes on the clock."""
 
 
-_FLOATS = {StreamColumn.LAST_TIMESTAMP, EdgeColumn.LAST_TIMESTAMP, NodeColumn.FREQUENCY, NodeColumn.AGE}
+_FLOATS = {
+    StreamColumn.LAST_TIMESTAMP,
+    EdgeColumn.LAST_TIMESTAMP,
+    NodeColumn.FREQUENCY,
+    NodeColumn.AGE,
+    NodeColumn.PHASE,
+    NodeColumn.ORIGIN,
+}
 
 
 @dataclass(frozen=True)
@@ -149,7 +166,10 @@ class Row:
         self.ints[column] += amount
 
     def histogram(self, which: int) -> memoryview:
-        """Of a node's row: 0 loop run times, 1 lateness, 2 age of data at the loop. See :class:`Histogram`."""
+        """Of a node's row: 0 loop run times, 1 lateness, 2 age of data at the loop, 3 deadline to outputs out.
+
+        See :class:`Histogram`.
+        """
         start = _NODE_SCALARS + which * BUCKETS
         return self.ints[start : start + BUCKETS]
 

@@ -80,6 +80,7 @@ def test_blocks_are_cut_at_exactly_their_sample(transport: str, ray_address: str
     balanced(status)
     data = kept(tmp_path / "a.npz")
     assert data["loops"] == 100
+    assert status["nodes"]["last"]["overruns"] == 0, "nothing says how long a loop may take"
     assert np.all(data["A.sizes"] == 32)
     assert np.array_equal(data["A"][:, 0], np.arange(3200))
     ends = data["A.stamps"][31::32]
@@ -175,17 +176,24 @@ def test_rate_pause_and_resume_take_effect_and_outlive_a_restart(ray_address: st
         def node() -> dict[str, Any]:
             return dict(run.status()["nodes"]["last"])
 
-        run.set_frequency("last", 200)
+        assert run.set_frequency("last", 200), "told once the node has it"
+        assert node()["frequency"] == 200
         wait_until(lambda: node()["frequency"] == 200 and node()["rate"] > 150, what="200 Hz")
         run.pause("last")
         wait_until(lambda: node()["state"] == "paused")
         loops = node()["loops"]
         assert node()["loops"] == loops
+        assert run.step("last", 3) == 3
+        assert run.step("last") == 1
+        assert (node()["loops"], node()["state"]) == (loops + 4, "paused")
         run.resume("last")
         wait_until(lambda: node()["state"] == "running" and node()["loops"] > loops)
         os.kill(node()["pid"], signal.SIGKILL)
+        origin = node()["origin"]
         wait_until(lambda: node()["restarts"] == 1 and node()["state"] == "running")
-        assert node()["frequency"] == 200
+        assert (node()["frequency"], node()["origin"]) == (200, origin), "the next life is on the same grid"
+        with pytest.raises(UsageError, match="running; only a paused node"):
+            run.step("last")
         for wrong in (0, -1, float("nan"), True):
             with pytest.raises(UsageError, match="above 0"):
                 run.set_frequency("last", wrong)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,9 @@ class Bench:
         self.errors: list[BaseException] = []
         self.go_on = True
         self.until = 0
+        self.waits = 0
+        self.orders: dict[int, list[Callable[[], None]]] = {}
+        """What is asked of the loop, by the number of loops after which."""
         self.loop = NodeLoop(
             script=self.script,
             definition=NodeDef.model_validate({"script": "x.py", "run_frequency": 10, **definition}),
@@ -72,7 +76,9 @@ class Bench:
         )
 
     def _before(self) -> None:
-        if self.script.count >= self.until:
+        for order in self.orders.pop(self.script.count, ()):
+            order()
+        if self.script.count >= self.until or self.waits > 100:
             self.loop.stopped = True
 
     def publish(self, data: Any, stamps: Any, origin: float) -> int:
@@ -82,6 +88,7 @@ class Bench:
         return 0
 
     def wait(self, deadline: float, on_data: bool) -> None:
+        self.waits += 1
         self.clock.advance_to(deadline)
 
     def loop_failed(self, error: BaseException, loops: int) -> bool:
@@ -91,10 +98,10 @@ class Bench:
     def output_refused(self, error: OutputRefused) -> None:
         self.refused.append(error)
 
-    def run(self, loops: int) -> None:
+    def run(self, loops: int, origin: float | None = None, phase: float = 0.0) -> None:
         self.until = loops
         self.loop.stopped = False
-        self.loop.run(self.clock.now())
+        self.loop.run(self.clock.now(), origin, phase)
 
     def counter(self, column: NodeColumn) -> int:
         return int(self.row.ints[column])
@@ -152,6 +159,54 @@ def test_a_new_rate_holds_from_the_next_deadline_on(tmp_path: Path) -> None:
     bench.run(11)
     assert bench.clock.now() - before <= 10 / 100 + 0.1
     assert bench.row.floats[NodeColumn.FREQUENCY] == 100.0
+
+
+def test_a_restarted_node_falls_into_the_grid(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.clock.advance(5.237)
+    bench.run(3, 1000.0, 0.02)
+    assert np.isclose(bench.clock.now(), 1005.421), "late for the tick of .22, then .32 and .42"
+    assert bench.counter(NodeColumn.SKIPPED) == 0
+    assert bench.row.floats[NodeColumn.ORIGIN] == 1000.0
+    assert bench.row.floats[NodeColumn.PHASE] == 0.02
+
+
+def test_a_phase_is_moved_without_a_skipped_tick(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.orders[5] = [lambda: bench.loop.set_phase(0.03)]
+    bench.run(11)
+    assert np.isclose(bench.clock.now(), 1001.031)
+    assert bench.counter(NodeColumn.SKIPPED) == 0
+    assert bench.row.floats[NodeColumn.PHASE] == 0.03
+
+
+def test_single_steps_are_made_at_once_and_meet_no_deadline(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+
+    def pause() -> None:
+        bench.loop.paused = True
+        bench.loop.step(3)
+
+    bench.orders[2] = [pause]
+    bench.until = 100
+    bench.loop.run(bench.clock.now())
+    assert bench.script.count == 5, "two on the clock, three single ones, and then it waits until the test gives up"
+    assert bench.counter(NodeColumn.STEPS_LEFT) == 0
+    lateness = sum(bench.row.histogram(1))
+    assert lateness == 2, "only what is due on the clock can be late"
+    bench.orders[5] = [bench.loop.resume]
+    bench.waits, bench.until = 0, 7
+    bench.loop.stopped = False
+    bench.loop._pacer.join(bench.clock.now())
+    before = bench.counter(NodeColumn.SKIPPED)
+    bench.loop.run(bench.clock.now())
+    assert bench.counter(NodeColumn.SKIPPED) == before, "what passed in a pause was not skipped"
+
+
+def test_only_a_paused_node_makes_single_steps(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.loop.step(3)
+    assert bench.counter(NodeColumn.STEPS_LEFT) == 0
 
 
 def test_draining_without_inputs_ends_at_once(tmp_path: Path) -> None:

@@ -20,15 +20,18 @@ from rena_graph.graph.load import graph_from_dict
 from rena_graph.runtime.alive import hold_alive, hold_session, process_start
 from rena_graph.runtime.coordinator.control import ControlServer
 from rena_graph.runtime.coordinator.operations import Operations
+from rena_graph.runtime.coordinator.orders import Orders
 from rena_graph.runtime.coordinator.placement import node_options, refuse_unplaceable
 from rena_graph.runtime.events import AgentLine, NodeLine, pack, unpack
 from rena_graph.runtime.launch.control_link import ControlLink
+from rena_graph.runtime.lifecycle import NodeState
 from rena_graph.runtime.messages import MessageLog, MessageTail
 from rena_graph.runtime.node.console import MAX_BYTES_PER_SECOND, Console, ConsoleTail
 from rena_graph.runtime.plan import RETENTION_BYTES, HostPaths, make_plan
 from rena_graph.runtime.run_setup import Outcome
 from rena_graph.runtime.session import reaper
 from rena_graph.streams.spec import StreamSpec
+from rena_graph.testing import FakeClock
 from tests.runtime.live import SCRIPTS, collect, counter, document, relay, wait_until
 
 HOST = {"Alive": True, "NodeManagerAddress": "10.0.0.1", "Labels": {"zone": "a"}}
@@ -214,19 +217,30 @@ def test_operations_refuse_what_they_do_not_know_and_change_nothing(tmp_path: Pa
     async def command(node: str, message: dict[str, Any]) -> None:
         sent.append((node, message["do"]))
 
+    async def progress(node: str) -> dict[str, int] | None:
+        return None  # no process runs it yet
+
     async def status() -> dict[str, Any]:
         return {"state": "running"}
 
     async def debug_ended() -> None:
         sent.append("debug ended")
 
-    operations = Operations(graph, command, status, events.append, debug_ended)
+    orders = Orders(command, progress, FakeClock(0.0))
+    operations = Operations(graph, orders, lambda _: NodeState.RUNNING, status, events.append, debug_ended)
 
     def do(**request: Any) -> dict[str, Any]:
         return asyncio.run(operations.answer(request))
 
     assert do(op="status")["status"] == {"state": "running"}
-    for wrong in ({"op": "dance"}, {}, {"op": "rate", "node": "last", "hz": "fast"}, {"op": "pause", "node": "lst"}):
+    for wrong in (
+        {"op": "dance"},
+        {},
+        {"op": "rate", "node": "last", "hz": "fast"},
+        {"op": "pause", "node": "lst"},
+        {"op": "step", "node": "last"},
+        {"op": "step", "node": "last", "count": 0},
+    ):
         with pytest.raises(UsageError):
             do(**wrong)
     assert (sent, events) == ([], [])

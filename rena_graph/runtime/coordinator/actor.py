@@ -18,6 +18,7 @@ from rena_graph.runtime.clock import SystemClock
 from rena_graph.runtime.coordinator.control import ControlServer
 from rena_graph.runtime.coordinator.machine import Coordinator, Phase
 from rena_graph.runtime.coordinator.operations import Operations
+from rena_graph.runtime.coordinator.orders import Orders
 from rena_graph.runtime.coordinator.placement import node_options, refuse_unplaceable
 from rena_graph.runtime.coordinator.signals import (
     EndRun,
@@ -59,8 +60,6 @@ __all__ = ["CoordinatorActor"]
 log = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.1
-START_DELAY = 0.02
-"""Seconds from the order to start to the first tick, so that it reaches every node before."""
 CLOSE_PATIENCE = 15.0
 KILL_PATIENCE = 0.5
 """Seconds that the host agent has to take everything down, in good order and after a kill."""
@@ -82,7 +81,14 @@ class CoordinatorActor:
         options = setup.options
         self._machine = Coordinator(graph.nodes, graph.levels, options.debug, options.reload)
         self._watch = ScriptWatch() if options.reload else None
-        self._operations = Operations(graph, self._command, self._status, self._hear, self._debug_ended)
+        self._operations = Operations(
+            graph,
+            Orders(self._command, self._progress, self._clock),
+            lambda node: self._machine.nodes[node].state,
+            self._status,
+            self._hear,
+            self._debug_ended,
+        )
         self._plan: Plan | None = None
         self._agent: Any = None
         self._actors: dict[str, Any] = {}
@@ -163,6 +169,7 @@ class CoordinatorActor:
                 self._messages.extend(message["console"])
                 if "report" in message:
                     self._report = message["report"]
+                    self._keep_rates()
                 self._hear(StaleSeen(tuple(message["stale"])))
             case "bridge_failed":
                 self._hear(HostFailed(message["error"], ExitCode(message["exit_code"])))
@@ -193,8 +200,8 @@ class CoordinatorActor:
             case RunNode(node, epoch):
                 await self._run_node(node, epoch)
             case StartNode(node, epoch):
-                at = self._clock.now() + START_DELAY
-                await self._agent.command.remote(node, epoch, {"do": "start", "at": at})
+                start = self._operations.rates.start(node, self._clock.now())
+                await self._agent.command.remote(node, epoch, start)
             case StopNode(node, epoch, within):
                 await self._agent.command.remote(node, epoch, {"do": "stop", "within": within})
             case StartSinks():
@@ -330,6 +337,18 @@ class CoordinatorActor:
         since = self._running_since
         uptime = 0.0 if since is None else self._clock.now() - since
         return make_status(self._setup, self._machine, self._report, self._operations.params, uptime)
+
+    def _keep_rates(self) -> None:
+        for node, command in self._operations.rates.heard(self._report, self._clock.now()):
+            self._spawn(self._command(node, command))
+
+    async def _progress(self, node: str) -> dict[str, int] | None:
+        """What of its orders the node has; None where no process runs it."""
+        record = self._machine.nodes[node]
+        if not record.run_sent or record.state not in ALIVE:
+            return None
+        has: dict[str, int] = await self._agent.progress.remote(node, record.epoch)
+        return has
 
     async def _command(self, node: str, message: dict[str, Any]) -> None:
         """To the process that runs the node now; one that is still to come is told by its setup."""

@@ -9,12 +9,16 @@ from typing import Any
 from rena_graph.errors import UsageError
 from rena_graph.graph.document import MAX_RATE, ParamDef
 from rena_graph.graph.model import Graph
+from rena_graph.runtime.coordinator.orders import Orders
+from rena_graph.runtime.coordinator.rates import Rates
 from rena_graph.runtime.coordinator.signals import Event, KillAsked, StopAsked
+from rena_graph.runtime.lifecycle import NodeState
 from rena_graph.streams.params import ParamChanges, Params, parse_param
 
 __all__ = ["Operations"]
 
-_KNOWN = ("status", "params", "rate", "pause", "resume", "stop", "kill")
+MAX_STEPS = 1_000_000
+_KNOWN = ("status", "params", "rate", "pause", "resume", "step", "stop", "kill")
 
 
 class Operations:
@@ -24,8 +28,10 @@ class Operations:
     ----------
     graph : Graph
         What runs.
-    command : coroutine function
-        Hands a command to the process of a node.
+    orders : Orders
+        Hands commands to the processes of nodes.
+    state : callable
+        The state of a node.
     status : coroutine function
         What is known now.
     hear : callable
@@ -37,7 +43,8 @@ class Operations:
     def __init__(
         self,
         graph: Graph,
-        command: Callable[[str, dict[str, Any]], Awaitable[None]],
+        orders: Orders,
+        state: Callable[[str], NodeState],
         status: Callable[[], Awaitable[dict[str, Any]]],
         hear: Callable[[Event], None],
         debug_ended: Callable[[], Awaitable[None]],
@@ -45,7 +52,9 @@ class Operations:
         self.params = {name: Params(graph.params_of(name), folder=graph.folder) for name in graph.nodes}
         self.frequencies: dict[str, float] = {}
         """Run frequencies in Hz that are no longer the graph's."""
-        self._command = command
+        self.rates = Rates(graph, self.frequencies)
+        self._orders = orders
+        self._state = state
         self._status = status
         self._hear = hear
         self._debug_ended = debug_ended
@@ -71,7 +80,9 @@ class Operations:
             case "rate":
                 return await self._set_rate(self._node(request), request.get("hz"))
             case "pause" | "resume" as order:
-                await self._command(self._node(request), {"do": order})
+                await self._orders.send(self._node(request), {"do": order})
+            case "step":
+                return await self._step(self._node(request), request.get("count", 1))
             case "stop":
                 self._hear(StopAsked(str(request.get("why", "asked to stop"))))
             case "kill":
@@ -94,19 +105,29 @@ class Operations:
         params = self.params[node]
         values = {**dict(request.get("set", {})), **_parsed(params, dict(request.get("set_text", {})))}
         change = ParamChanges(values, dict(request.get("add", {})), tuple(request.get("remove", ())))
+        applied = True
         if change != ParamChanges():
             params.apply(change)
             message = {"do": "params", "set": change.values, "add": change.add, "remove": change.remove}
-            await self._command(node, message)
+            applied = await self._orders.deliver(node, "params", message)
         known = {name: d.model_dump(exclude_none=True) for name, d in params.definitions.items()}
-        return {"params": dict(params), "definitions": known}
+        return {"params": dict(params), "definitions": known, "applied": applied}
 
     async def _set_rate(self, node: str, hz: object) -> dict[str, Any]:
         if isinstance(hz, bool) or not isinstance(hz, int | float) or not 0 < hz <= MAX_RATE:
             raise UsageError(f"the run frequency of {node!r} must be above 0 and at most {MAX_RATE:g} Hz, not {hz!r}")
         self.frequencies[node] = float(hz)
-        await self._command(node, {"do": "rate", "hz": float(hz)})
-        return {"hz": float(hz)}
+        command = self.rates.change(node, float(hz), self._orders.now())
+        return {"hz": float(hz), "applied": await self._orders.deliver(node, "rate", command)}
+
+    async def _step(self, node: str, count: object) -> dict[str, Any]:
+        if isinstance(count, bool) or not isinstance(count, int) or not 0 < count <= MAX_STEPS:
+            raise UsageError(f"a number of single steps is from 1 to {MAX_STEPS:,}, not {count!r}")
+        state = self._state(node)
+        if state is not NodeState.PAUSED:
+            raise UsageError(f"{node!r} is {state.label}; only a paused node makes single steps: pause it first")
+        left = await self._orders.steps_left(node, count)
+        return {"made": count - left, "left": left}
 
 
 def _parsed(params: Params, texts: dict[str, str]) -> dict[str, Any]:

@@ -62,6 +62,10 @@ class AgentActor:
         """To a node."""
         self._agent.command(node, epoch, message)
 
+    def progress(self, node: str, epoch: int) -> dict[str, int]:
+        """What of its orders a node has."""
+        return self._agent.progress(node, epoch)
+
     def kill(self, node: str, epoch: int) -> None:
         """A node's process."""
         self._agent.kill(node, epoch)

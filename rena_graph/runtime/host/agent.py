@@ -125,6 +125,23 @@ class HostAgent:
         """Hand a command to a node."""
         self._line.send(f"{node}:{epoch}", message)
 
+    def progress(self, node: str, epoch: int) -> dict[str, int]:
+        """The versions of the newest changes that the node's loop has, and its single steps to come.
+
+        Empty where another incarnation of the node has the board's row.
+        """
+        if self._plan is None or self._board is None:
+            return {}
+        row = self._board.node(self._plan.node_rows[node]).ints
+        if row[NodeColumn.EPOCH] != epoch:
+            return {}
+        return {
+            "params": row[NodeColumn.PARAM_VERSION],
+            "rate": row[NodeColumn.RATE_VERSION],
+            "step": row[NodeColumn.STEP_VERSION],
+            "left": row[NodeColumn.STEPS_LEFT],
+        }
+
     def kill(self, node: str, epoch: int) -> None:
         """End a node's process by force, whatever it does; SIGKILL needs nobody's cooperation."""
         if self._plan is None or self._board is None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rena_graph.bridges.base import SourceState
+from rena_graph.runtime.host.recent import RecentQuantile
 from rena_graph.runtime.lifecycle import ENDED, NodeState
 from rena_graph.runtime.plan import Plan
 from rena_graph.transport.board import Board, EdgeColumn, NodeColumn, Row, StreamColumn
@@ -43,7 +44,12 @@ class BoardReader:
         self._streams = {name: board.stream(p.index) for name, p in plan.ports.items()}
         self._edges = [(s, to, board.edge(i)) for i, (s, to) in enumerate(plan.consumers())]
         self._loops = {name: _Series(deque()) for name in self._nodes}
+        self._out = {name: self._recent_out(name, row) for name, row in self._nodes.items()}
         self._produced = {name: _Series(deque()) for name in self._streams}
+
+    def _recent_out(self, name: str, row: Row) -> RecentQuantile:
+        """From the deadline until the outputs are out; on data, where there is no deadline, of ``loop()`` alone."""
+        return RecentQuantile(row.histogram(3 if self._plan.graph.nodes[name].trigger == "clock" else 0), 0.95)
 
     def read(self, now_ns: int) -> dict[str, Any]:
         """Everything, as JSON-able values."""
@@ -67,6 +73,7 @@ class BoardReader:
             "loop_mean": c[NodeColumn.LOOP_NS] / loops / 1e9 if loops else None,
             "loop_p99": _known(quantile(times, 0.99)),
             "loop_max": c[NodeColumn.LOOP_NS_MAX] / 1e9 if loops else None,
+            "out_p95": self._out[name].read(now_ns),
             "own_mean": c[NodeColumn.OWN_NS] / loops / 1e9 if loops else None,
             "lateness_p99": _known(quantile(row.histogram(1), 0.99)),
             "skipped": c[NodeColumn.SKIPPED],
@@ -76,6 +83,8 @@ class BoardReader:
             "discarded": c[NodeColumn.DISCARDED],
             "console_dropped": c[NodeColumn.LOG_DROPPED],
             "age": age if age else None,
+            "phase": row.floats[NodeColumn.PHASE],
+            "origin": row.floats[NodeColumn.ORIGIN] or None,
             "pid": c[NodeColumn.PID] or None,
         }
 

@@ -5,6 +5,7 @@ Imports neither Ray nor numpy: the command line holds a run for a single questio
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import time
@@ -23,6 +24,8 @@ from rena_graph.runtime.messages import MessageTail
 from rena_graph.runtime.run_setup import Outcome
 
 __all__ = ["POLL", "RunHandle", "attach"]
+
+log = logging.getLogger(__name__)
 
 POLL = 0.05
 
@@ -148,18 +151,27 @@ class RunHandle:
             Unknown, of the wrong type, or out of range; then nothing is changed.
         """
         request = {"op": "params", "node": node, "set": set or {}, "add": add or {}, "remove": list(remove)}
-        params: dict[str, Any] = self.ask(request)["params"]
+        answer = self.ask(request)
+        if not answer["applied"]:
+            log.warning("node %r has not taken up its new parameters yet: it hangs, or still loads", node)
+        params: dict[str, Any] = answer["params"]
         return params
 
-    def set_frequency(self, node: str, hz: float) -> None:
+    def set_frequency(self, node: str, hz: float) -> bool:
         """Let a node run at most `hz` times a second from its next deadline on; it stays so over restarts.
+
+        Returns
+        -------
+        bool
+            Whether the node has it; False where it has not taken it up within two seconds (it hangs, or still
+            loads), and will later.
 
         Raises
         ------
         UsageError
             No such node, or no such frequency.
         """
-        self.ask({"op": "rate", "node": node, "hz": hz})
+        return bool(self.ask({"op": "rate", "node": node, "hz": hz})["applied"])
 
     def pause(self, node: str) -> None:
         """Let a node begin no further loop; what arrives meanwhile waits as far as its buffers hold it."""
@@ -169,15 +181,20 @@ class RunHandle:
         """Let a paused node go on."""
         self.ask({"op": "resume", "node": node})
 
-    def step(self, node: str, count: int = 1) -> None:
-        """Let a paused node make so many loops, and pause again.
+    def step(self, node: str, count: int = 1) -> int:
+        """Let a paused node make so many loops at once, one after the other, with whatever is there.
+
+        Returns
+        -------
+        int
+            How many it has made after two seconds; it makes the others all the same.
 
         Raises
         ------
         UsageError
             No such node, or it is not paused.
         """
-        self.ask({"op": "step", "node": node, "count": count})
+        return int(self.ask({"op": "step", "node": node, "count": count})["made"])
 
     def restart(self, node: str) -> None:
         """End a node's process in good order and start it anew; it goes on where it stopped."""

@@ -32,6 +32,7 @@ _LOOPS = int(NodeColumn.LOOPS)
 _OVERRUNS = int(NodeColumn.OVERRUNS)
 _OWN_NS = int(NodeColumn.OWN_NS)
 _SKIPPED = int(NodeColumn.SKIPPED)
+_STEPS_LEFT = int(NodeColumn.STEPS_LEFT)
 
 BEAT = 0.25
 """Seconds between the signs of life of a node that waits."""
@@ -114,6 +115,7 @@ class NodeLoop:
         self._loop_times = row.histogram(0)
         self._lateness = row.histogram(1)
         self._ages = row.histogram(2)
+        self._outs = row.histogram(3)
         self._viewed = tuple(f for f in self._feeds if f.viewed)
         self._delayed = tuple(f for f in self._feeds if f.setup.definition.delayed)
         self._gate: EveryGate | None = None
@@ -124,8 +126,10 @@ class NodeLoop:
         self.paused = False
         self.draining = False
         self.stopped = False
+        self._steps = 0
         self._stop_at = math.inf
-        row.floats[NodeColumn.FREQUENCY] = definition.frequency
+        self._overrun_ns = math.inf
+        self._note_frequency(definition.frequency)
 
     def _set_trigger(self, definition: NodeDef) -> None:
         trigger = definition.trigger
@@ -140,15 +144,33 @@ class NodeLoop:
             self._triggers = tuple(f.reader.pending for f in immediate)
 
     # -- what may be asked while it runs -------------------------------------------------------------
-    def set_frequency(self, frequency: float) -> None:
-        """Run at another rate from the next deadline on."""
-        self._pacer.set_frequency(frequency, self._clock.now())
+    def set_frequency(self, frequency: float, phase: float | None = None) -> None:
+        """Run at another rate from the next deadline on; on the clock also at another phase, where one is given."""
+        self._pacer.set_frequency(frequency, self._clock.now(), phase)
+        self._note_frequency(frequency)
+        if phase is not None:
+            self._row.floats[NodeColumn.PHASE] = phase
+
+    def _note_frequency(self, frequency: float) -> None:
+        self._overrun_ns = 1e9 / frequency if math.isfinite(frequency) else math.inf
         self._row.floats[NodeColumn.FREQUENCY] = frequency
 
+    def set_phase(self, phase: float) -> None:
+        """On the clock: move the deadlines, without skipping one."""
+        if self._on_clock:
+            self._pacer.shift(phase, self._clock.now())
+            self._row.floats[NodeColumn.PHASE] = phase
+
+    def step(self, count: int) -> None:
+        """While paused: make so many loops at once, one after the other, with whatever is there."""
+        if self.paused:
+            self._row.ints[_STEPS_LEFT] = self._steps = count
+
     def resume(self) -> None:
-        """Go on after a pause."""
+        """Go on after a pause; what is left of single steps is forgotten."""
         self.paused = False
-        self._pacer.restart(self._clock.now())
+        self._row.ints[_STEPS_LEFT] = self._steps = 0
+        self._pacer.join(self._clock.now())
 
     def drain(self, within: float) -> None:
         """Go on until nothing is left to read, but at most so many seconds, then stop."""
@@ -156,10 +178,20 @@ class NodeLoop:
         self._stop_at = self._clock.now() + within
 
     # -- the loop ------------------------------------------------------------------------------------
-    def run(self, start: float) -> None:
-        """Loop until stopped. `start` is the graph time of the clock's first tick."""
+    def run(self, start: float, origin: float | None = None, phase: float = 0.0) -> None:
+        """Loop until stopped.
+
+        Parameters
+        ----------
+        start : float
+            Graph time before which no loop begins.
+        origin, phase : float
+            Where the clock's deadlines lie, in seconds of graph time; see :class:`ClockPacer`.
+        """
         if self._on_clock:
-            self._pacer = ClockPacer(self._pacer.frequency, start)
+            self._pacer = ClockPacer(self._pacer.frequency, start, origin, phase)
+            self._row.floats[NodeColumn.ORIGIN] = start if origin is None else origin
+            self._row.floats[NodeColumn.PHASE] = phase
         ints = self._row.ints
         now_of, now_ns, before_loop, wait = self._clock.now, self._now_ns, self._before_loop, self._waiter.wait
         while True:
@@ -171,6 +203,9 @@ class NodeLoop:
             wake_at, on_data = self._next(now)
             if wake_at <= now:
                 self._one_loop(now, began)
+                if self._steps:
+                    self._steps -= 1
+                    ints[_STEPS_LEFT] = self._steps
             else:
                 beat_at = now + BEAT
                 wait(wake_at if wake_at < beat_at else beat_at, on_data)
@@ -178,7 +213,7 @@ class NodeLoop:
     def _next(self, now: float) -> tuple[float, bool]:
         """When the next loop may begin, as far as is known now, and whether data may change that."""
         if self.paused:
-            return math.inf, False
+            return (-math.inf if self._steps else math.inf), False
         if self._on_clock:
             return self._pacer.deadline, False
         if self._gate is not None:
@@ -205,7 +240,8 @@ class NodeLoop:
             for feed in self._feeds:
                 feed.take()
         else:
-            self._gate.take()
+            if not self.paused or self._gate.ready(math.inf):  # a single step does not wait for its block
+                self._gate.take()
             for feed in self._delayed:
                 feed.take()
         self._inputs.begin_loop()
@@ -223,9 +259,10 @@ class NodeLoop:
             ints[NodeColumn.DISCARDED] += 1
         else:
             self.publish(self._origin())
+        out = now_ns() - began
         for feed in self._feeds:
             feed.settle()
-        self._count(now, started, took)
+        self._count(now, started, took, out)
         self._outputs.prepare()
         ints[_OWN_NS] += now_ns() - began - took
 
@@ -243,13 +280,17 @@ class NodeLoop:
                     origin = min(origin, feed.origin())
         return origin if origin != math.inf else math.nan
 
-    def _count(self, now: float, started: int, took: int) -> None:
-        """What one loop adds to the node's counters, and to its pacer."""
-        ints, pacer = self._row.ints, self._pacer
-        if self._on_clock:
-            self._lateness[bucket_of(int((now - pacer.deadline) * 1e9))] += 1
-        if skipped := pacer.begin(now):
-            ints[_SKIPPED] += skipped
+    def _count(self, now: float, started: int, took: int, out: int) -> None:
+        """What one loop adds to the node's counters, and to its pacer. `out`: from `now` until the outputs were out."""
+        ints = self._row.ints
+        if not self.paused:  # a single step meets no deadline, and passes over none
+            pacer = self._pacer
+            if self._on_clock:
+                late = int((now - pacer.deadline) * 1e9)
+                self._lateness[bucket_of(late)] += 1
+                self._outs[bucket_of(late + out)] += 1
+            if skipped := pacer.begin(now):
+                ints[_SKIPPED] += skipped
         newest = -math.inf
         for feed in self._feeds:
             if feed.newest_timestamp > newest:  # false of NaN: nothing has come yet
@@ -266,7 +307,7 @@ class NodeLoop:
         if took > ints[_LOOP_NS_MAX]:
             ints[_LOOP_NS_MAX] = took
         self._loop_times[bucket_of(took)] += 1
-        if took * pacer.frequency > 1e9:
+        if took > self._overrun_ns:
             ints[_OVERRUNS] += 1
 
     def _overtaken(self) -> bool:

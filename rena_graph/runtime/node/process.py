@@ -62,7 +62,7 @@ class NodeProcess:
         self._loop: NodeLoop | None = None
         self._parts: NodeParts | None = None
         self._restart_asked = False
-        self._go_at: float | None = None
+        self._go: tuple[float, float | None, float] | None = None
         self._failure: BaseException | None = None
 
     # -- commands ------------------------------------------------------------------------------------
@@ -82,15 +82,21 @@ class NodeProcess:
             raise NodeFailed(f"command {message.get('do')!r} came before the node was made")
         match message["do"]:
             case "start":
-                self._go_at = float(message["at"])
+                self._go = float(message["at"]), message.get("origin"), float(message.get("phase", 0.0))
             case "stop":
                 loop.drain(float(message["within"]))
             case "params":
                 parts.params.apply(ParamChanges(message["set"], message["add"], tuple(message["remove"])))
-                self._row.ints[NodeColumn.PARAM_VERSION] += 1
+                self._row.ints[NodeColumn.PARAM_VERSION] = message["version"]
             case "rate":
-                loop.set_frequency(float(message["hz"]))
-            case "pause" if self._go_at is not None:
+                loop.set_frequency(float(message["hz"]), message.get("phase"))
+                self._row.ints[NodeColumn.RATE_VERSION] = message["version"]
+            case "phase":
+                loop.set_phase(float(message["phase"]))
+            case "step":
+                loop.step(int(message["count"]))
+                self._row.ints[NodeColumn.STEP_VERSION] = message["version"]
+            case "pause" if self._go is not None:
                 loop.paused = True
                 self._row.ints[NodeColumn.PAUSED] = 1
                 self._state(NodeState.PAUSED)
@@ -193,8 +199,9 @@ class NodeProcess:
             if self._wait_for_start(loop):
                 self._parts_made().wait_for_readers()
                 self._state(NodeState.RUNNING)
-                assert self._go_at is not None
-                loop.run(max(self._go_at, self._clock.now()))
+                assert self._go is not None
+                at, origin, phase = self._go
+                loop.run(max(at, self._clock.now()), origin, phase)
                 failure = self._failure
         except BaseException as error:  # noqa: BLE001 - MemoryError, KeyboardInterrupt, or a bug of ours
             failure, kind = self._verdict(error)
@@ -215,11 +222,11 @@ class NodeProcess:
     def _wait_for_start(self, loop: NodeLoop) -> bool:
         """Until the coordinator says start (True) or stop (False)."""
         parts = self._parts_made()
-        while self._go_at is None:
+        while self._go is None:
             self._apply_commands()
             if loop.draining:
                 return False
-            if self._go_at is None:
+            if self._go is None:
                 self._row.ints[NodeColumn.BEAT_NS] = self._clock.now_ns()
                 parts.waiter.wait(self._clock.now() + 0.25, False)
         return True

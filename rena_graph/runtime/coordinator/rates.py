@@ -1,0 +1,127 @@
+"""The grid on which the clocks of a run tick: its origin, each node's phase, and when phases are measured anew.
+
+Knows no Ray: it is told each report and each change, and gives back the commands that nodes are to be sent.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from rena_graph.graph.document import EveryTrigger, NodeDef
+from rena_graph.graph.model import Graph
+from rena_graph.runtime.coordinator.phases import Stage, cascade, moved, spread
+
+__all__ = ["Rates"]
+
+START_DELAY = 0.02
+"""Seconds from the order to start to the first tick, so that it reaches every node before."""
+FIRST_LOOK = 2.0
+"""Seconds from the start until phases are set by what was measured."""
+NEXT_LOOK = 5.0
+"""Seconds between two later looks."""
+GUESS = 1e-3
+"""Seconds that a node takes beyond its declared ``loop_time``, before it was measured."""
+
+
+class Rates:
+    """Gives each clock its place on the grid.
+
+    Parameters
+    ----------
+    graph : Graph
+        What runs.
+    frequencies : mapping
+        Run frequencies in Hz that are no longer the graph's, by node; looked at again each time.
+    """
+
+    def __init__(self, graph: Graph, frequencies: Mapping[str, float]) -> None:
+        self._graph = graph
+        self._frequencies = frequencies
+        self._free = graph.document.phases == "free"
+        self._parents = {node: _parents(graph, node) for node in graph.nodes}
+        self._takes: dict[str, float] = {}
+        self._look_at = math.inf
+        self.origin: float | None = None
+        """Graph time from which all deadlines are counted; None before the first node starts."""
+        self.phases: dict[str, float] = {}
+        """Seconds, by node on the clock: what its process was told last."""
+
+    def frequency(self, node: str) -> float:
+        """What is asked of the node, in Hz; ``inf`` where nothing limits it."""
+        return self._frequencies.get(node, self._graph.nodes[node].frequency)
+
+    # -- commands ------------------------------------------------------------------------------------
+    def start(self, node: str, now: float) -> dict[str, Any]:
+        """The command that lets the node's loops begin; the first one of a run sets the grid."""
+        at = now + START_DELAY
+        if self.origin is None:
+            self.origin = at
+            self._look_at = at + FIRST_LOOK
+        if self._graph.nodes[node].trigger == "clock" and node not in self.phases:
+            self.phases[node] = self._wanted()[node]
+        return {"do": "start", "at": at, "origin": self.origin, "phase": self.phases.get(node, 0.0)}
+
+    def change(self, node: str, hz: float, now: float) -> dict[str, Any]:
+        """The command that lets a node run at another rate: on the grid, at the phase that belongs to it."""
+        command: dict[str, Any] = {"do": "rate", "hz": hz}
+        wanted = self._wanted({node: hz})
+        if node in wanted and self.origin is not None:
+            command["phase"] = self.phases[node] = wanted[node]
+            self._look_at = now  # others may be in a ratio with it that were not, or no longer
+        return command
+
+    def heard(self, report: Mapping[str, Any], now: float) -> list[tuple[str, dict[str, Any]]]:
+        """A host reported: which nodes' deadlines are to be moved, each with its command."""
+        self._learn(report["nodes"])
+        if self.origin is None or self._free or now < self._look_at:
+            return []
+        self._look_at = now + NEXT_LOOK
+        commands = []
+        for node, phase in self._wanted().items():
+            if moved(self.phases.get(node, 0.0), phase, self.frequency(node)):
+                self.phases[node] = phase
+                commands.append((node, {"do": "phase", "phase": phase}))
+        return commands
+
+    def _learn(self, nodes: Mapping[str, Mapping[str, Any]]) -> None:
+        for name, node in nodes.items():
+            if node.get("out_p95") is not None:
+                self._takes[name] = node["out_p95"]
+            if self.origin is None and node.get("origin"):
+                # After a coordinator's own restart: the nodes tick on, and know where.
+                self.origin = node["origin"]
+                self._look_at = 0.0
+            if node.get("origin"):
+                self.phases.setdefault(name, node["phase"])
+
+    # -- phases --------------------------------------------------------------------------------------
+    def _wanted(self, changed: Mapping[str, float] | None = None) -> dict[str, float]:
+        """The phase of each node on the clock, by what is known now."""
+        stages = {}
+        for name, node in self._graph.nodes.items():
+            rate = (changed or {}).get(name, self.frequency(name)) if node.trigger == "clock" else None
+            takes = self._takes.get(name, GUESS + (node.loop_time or 0.0))
+            stages[name] = Stage(rate, takes, self._parents[name])
+        if self._free:
+            return {name: spread(name, s.rate) for name, s in stages.items() if s.rate is not None}
+        return cascade(self._graph.order, stages)
+
+
+def _parents(graph: Graph, node: str) -> tuple[str, ...]:
+    """The nodes that make what starts, or is there for, a loop of `node`."""
+    definition = graph.nodes[node]
+    parents = []
+    for edge in graph.inputs_of(node):
+        producer = graph.streams[edge.stream].producer
+        if producer is not None and not edge.input.delayed and _counts(definition, edge.input.stream):
+            parents.append(producer)
+    return tuple(dict.fromkeys(parents))
+
+
+def _counts(definition: NodeDef, stream: str) -> bool:
+    """Whether a loop of the node waits, or looks, for this stream."""
+    if isinstance(definition.trigger, EveryTrigger):
+        return stream == definition.trigger.stream
+    return not isinstance(definition.trigger, list) or stream in definition.trigger
