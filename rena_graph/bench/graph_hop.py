@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +10,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from rena_graph.bench.graph_run import run_graph
 from rena_graph.bench.payload import Payload
-from rena_graph.errors import EnvironmentRefused, ExitCode
 
-__all__ = ["SCRIPTS", "HopRun", "hop_document", "run_graph", "run_hop"]
+__all__ = ["HopRun", "hop_document", "run_hop"]
 
-SCRIPTS = Path(__file__).parent / "scripts"
 _SETTLE = 0.5
 """Seconds beyond the time that the messages take, after which the graph is stopped."""
-_STOP_LIMIT = 60.0
 
 
 @dataclass(frozen=True)
@@ -77,44 +74,6 @@ def hop_document(
             },
         },
     }
-
-
-def run_graph(document: dict[str, Any], seconds: float, address: str) -> dict[str, Any]:
-    """Run a graph of this package's scripts for a while, and stop it in good order.
-
-    Parameters
-    ----------
-    document : dict
-        The graph.
-    seconds : float
-        From the first sample on.
-    address : str
-        The Ray to run on.
-
-    Returns
-    -------
-    dict
-        Its last status.
-
-    Raises
-    ------
-    RenaGraphError
-        It did not start, or did not end well.
-    """
-    from rena_graph.graph.load import graph_from_dict
-    from rena_graph.runtime.launch.client import launch
-    from rena_graph.runtime.options import LaunchOptions
-
-    graph = graph_from_dict(document, SCRIPTS)
-    with launch(graph, LaunchOptions(address=address)) as run:
-        run.start()
-        if run.wait(seconds) is None:
-            run.stop()
-        if run.wait(_STOP_LIMIT) is not ExitCode.OK:
-            raise EnvironmentRefused(f"the graph of the benchmark failed: {run.failure}; see {run.folder}")
-        status = run.status()
-    shutil.rmtree(run.folder, ignore_errors=True)
-    return status
 
 
 def run_hop(

@@ -52,6 +52,16 @@ ROWS: dict[str, Row] = {
         "pacing at 1, 60, 250 and 1000 Hz, beside a bare loop of absolute deadlines",
         "grid within 0.001 %, skipped ticks and p99 lateness at most 1.3 times the bare loop's, no burst",
     ),
+    "P12": Row(
+        "rena_graph.bench.p12",
+        "supervision at 20 nodes of 250 Hz, and a node's own work in each loop",
+        "coordinator and host agent together at most 5 % of a core; a loop at most 20 µs beyond script and bare loop",
+    ),
+    "P13": Row(
+        "rena_graph.bench.p13",
+        "the coordinator's state machine, fed by 100 simulated hosts of 50 nodes, 4 beats a second each",
+        "at most 10 % of a core, memory flat",
+    ),
 }
 
 

@@ -32,7 +32,7 @@ __all__ = ["command"]
 def command(
     rows: tuple[str, ...], quick: bool, rounds: int | None, peers: Path | None, out: Path | None, as_json: bool
 ) -> None:
-    """Measure the rows ROW of the table of targets, all where none is given: P1 P2 P6 P7.
+    """Measure the rows ROW of the table of targets (P1 to P13), all where none is given.
 
     Each is held against the floor that the same run measures in turn with it. Ends with 0 also where a target is
     missed, which the table says; with 5 where something could not be measured.

@@ -9,7 +9,7 @@ import pytest
 
 from rena_graph.bench import report
 from rena_graph.bench.figures import Figure
-from rena_graph.bench.rows import Bench
+from rena_graph.bench.rows import ROWS, Bench
 from rena_graph.cli import main
 from rena_graph.errors import EnvironmentRefused, ExitCode
 
@@ -45,7 +45,7 @@ def test_a_missed_target_is_said_and_ends_with_0(
 
 def test_all_rows_and_five_rounds_by_default(asked: list[tuple[str, Bench]]) -> None:
     assert main(["bench"]) == ExitCode.ENVIRONMENT
-    assert [name for name, _ in asked] == ["P1", "P2", "P6", "P7"]
+    assert [name for name, _ in asked] == list(ROWS)
     assert {bench.rounds for _, bench in asked} == {5}
 
 

@@ -37,7 +37,7 @@ def test_all_rows_where_none_is_named_and_in_the_table_s_order() -> None:
     assert choose_rows(["p7", "P1", "P7"]) == ["P1", "P7"]
 
 
-@pytest.mark.parametrize(("name", "hint"), [("P66", "P6"), ("1", "P1"), ("speed", "P1, P2, P6, P7")])
+@pytest.mark.parametrize(("name", "hint"), [("P66", "P6"), ("1", "P1"), ("speed", ", ".join(ROWS))])
 def test_an_unknown_row_is_answered_with_the_nearest(name: str, hint: str) -> None:
     with pytest.raises(UsageError, match=f"{name}.*{hint}"):
         choose_rows([name])

@@ -102,6 +102,10 @@ class Coordinator:
         self.exit_code = ExitCode.OK
         self.failure: str | None = None
         self._host_ready = False
+        # Beats are many, and most change nothing: what has to be looked at again is kept apart from the rest.
+        self._silent: set[str] = set()
+        self._to_restart: set[str] = set()
+        self._stopped = 0
         self._stopping_level = -1
         self._sinks_deadline: float | None = None
         self._stop_limit: float | None = None
@@ -162,6 +166,7 @@ class Coordinator:
     def _set(self, record: NodeRecord, state: NodeState) -> None:
         check_transition(record.state, state)
         record.state = state
+        self._stopped += state is NodeState.STOPPED
 
     def _run(self, record: NodeRecord) -> None:
         if not record.run_sent:
@@ -241,6 +246,7 @@ class Coordinator:
         record.restart_times.append(self._now)
         record.restarts += 1
         record.restart_at = self._now + wait
+        self._to_restart.add(record.name)
         self._out.append(Say("warning", f"{_first_line(error)}; restarting", record.name))
 
     def _changed(self, event: ScriptChanged) -> None:
@@ -262,17 +268,21 @@ class Coordinator:
         self._out.append(Say("info", f"{path} has changed: starting anew with it", record.name))
         record.reloads += 1
         record.restart_at = self._now
+        self._to_restart.add(record.name)
         if record.state is not NodeState.RESTARTING:
             record.kill_at = self._now + record.definition.stop_timeout + KILL_GRACE
             self._out.append(StopNode(record.name, record.epoch, 0.0))
             self._set(record, NodeState.RESTARTING)
 
     def _stale(self, silent: Mapping[tuple[str, int], float]) -> None:
-        for record in self.nodes.values():
+        looked_at = self._silent | {name for name, _ in silent}
+        self._silent = set()
+        for record in (self.nodes[name] for name in sorted(looked_at)):
             before, record.stale_for = record.stale_for, silent.get((record.name, record.epoch))
             if record.stale_for is None or record.state not in ALIVE or record.debugged:
                 record.stale_for = None
                 continue
+            self._silent.add(record.name)
             if before is None:
                 self._out.append(Say("warning", f"stale: no sign of life for {record.stale_for:.1f} s", record.name))
             limit = record.definition.hang_timeout
@@ -341,17 +351,18 @@ class Coordinator:
         self._out.append(StartSources())
 
     def _advance_running(self) -> None:
-        for record in self.nodes.values():
+        for record in [self.nodes[name] for name in sorted(self._to_restart)]:
             if record.restart_at is None or self._now < record.restart_at:
                 continue
             if record.gone:
+                self._to_restart.remove(record.name)
                 record.begin_next_life()
                 self._set(record, NodeState.PLACING)
                 self._out.append(PlaceNode(record.name, record.epoch))
                 self._run(record)
             elif not record.killed and self._now >= (record.kill_at or record.restart_at + GONE_TIMEOUT):
                 self._kill(record)
-        if self.nodes and all(r.state is NodeState.STOPPED for r in self.nodes.values()):
+        if self.nodes and self._stopped == len(self.nodes):
             self._stop("all nodes have stopped")
 
     def _advance_stop(self) -> None:
