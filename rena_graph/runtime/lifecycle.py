@@ -1,12 +1,21 @@
-"""The states of a node and the ways between them."""
+"""The states of a node and the ways between them, and the phases of a run."""
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import Enum, IntEnum
 
 from rena_graph.errors import RenaGraphError
 
-__all__ = ["ALIVE", "ENDED", "NodeState", "check_transition", "may_follow"]
+__all__ = ["ALIVE", "ENDED", "NodeState", "Phase", "check_transition", "may_follow"]
+
+
+class Phase(Enum):
+    """Where the run is."""
+
+    PREPARING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    ENDED = "ended"
 
 
 class NodeState(IntEnum):

@@ -7,7 +7,6 @@ then nodes level by level, then sinks), ``ended``. Whatever goes wrong leads, th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from enum import Enum
 
 from rena_graph.errors import ExitCode
 from rena_graph.graph.document import NodeDef
@@ -41,7 +40,7 @@ from rena_graph.runtime.coordinator.signals import (
     StopSources,
     Tick,
 )
-from rena_graph.runtime.lifecycle import ALIVE, ENDED, NodeState, check_transition, may_follow
+from rena_graph.runtime.lifecycle import ALIVE, ENDED, NodeState, Phase, check_transition, may_follow
 
 __all__ = ["Coordinator", "Phase"]
 
@@ -58,15 +57,6 @@ BACKOFF = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
 _START = (NodeState.PLACING, NodeState.LOADING, NodeState.INITIALIZING, NodeState.READY, NodeState.RUNNING)
 _RESTARTABLE = ("died", "restart", "stopped")
 """Not ``load`` and ``init``, which would fail again, nor ``loop``, where the graph says that an error stops it."""
-
-
-class Phase(Enum):
-    """Where the run is."""
-
-    PREPARING = "starting"
-    RUNNING = "running"
-    STOPPING = "stopping"
-    ENDED = "ended"
 
 
 class Coordinator:
@@ -102,9 +92,8 @@ class Coordinator:
         self.exit_code = ExitCode.OK
         self.failure: str | None = None
         self._host_ready = False
-        # Beats are many, and most change nothing: what has to be looked at again is kept apart from the rest.
-        self._silent: set[str] = set()
-        self._to_restart: set[str] = set()
+        # Beats are many and most change nothing: what is to be looked at again is kept apart.
+        self._silent, self._to_restart = set[str](), set[str]()
         self._stopped = 0
         self._stopping_level = -1
         self._sinks_deadline: float | None = None
