@@ -26,6 +26,8 @@ class LaunchOptions:
     debug : str | None
         Leave this node to the launching process, which runs it on its main thread; see
         :mod:`rena_graph.runtime.launch.debugged`.
+    detach : bool
+        Let the run outlive whoever launched it: it ends when it is stopped, or by itself.
     """
 
     transport: Literal["auto", "ring", "zmq"] | None = None
@@ -33,3 +35,4 @@ class LaunchOptions:
     instance: str | None = None
     reload: bool = False
     debug: str | None = None
+    detach: bool = False

@@ -60,6 +60,12 @@ class RunSetup:
         """Where the coordinator leaves the setup of the node that the launcher runs itself."""
         return self.runtime / "debug.setup"
 
+    @property
+    def longest_stop(self) -> float:
+        """Seconds that an end in good order may take: every node drains and cleans up, level by level."""
+        graph = self.graph
+        return 15.0 + sum(max(graph.nodes[n].stop_timeout + 1.0 for n in level) for level in graph.levels)
+
     def save(self) -> Path:
         """Write it where the session process reads it: a file of ours in a folder of mode 0700, never a socket."""
         path = self.runtime / "setup"

@@ -41,6 +41,7 @@ from rena_graph.runtime.coordinator.signals import (
     StartNode,
     StartSinks,
     StartSources,
+    StopAsked,
     StopNode,
     StopSinks,
     StopSources,
@@ -180,6 +181,11 @@ class CoordinatorActor:
         """The session process says so; it may be before the beginning."""
         await self._begun.wait()
         self._hear(LauncherGone())
+
+    async def stop(self, why: str) -> None:
+        """Whoever holds the run's frame wants it to end in good order; it may be before the beginning."""
+        await self._begun.wait()
+        self._hear(StopAsked(why))
 
     # -- carrying out --------------------------------------------------------------------------------
     async def _mourn_agent(self) -> None:

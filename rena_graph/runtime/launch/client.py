@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -26,6 +28,7 @@ from rena_graph.runtime.launch.handle import POLL, RunHandle
 from rena_graph.runtime.launch.runs import write_facts
 from rena_graph.runtime.options import LaunchOptions
 from rena_graph.runtime.run_setup import Outcome, RunSetup
+from rena_graph.runtime.session import LET_GO
 from rena_graph.runtime.setup import NodeSetup
 from rena_graph.transport.links import ring_available
 
@@ -94,14 +97,15 @@ def launch(graph: Graph, options: LaunchOptions | None = None, settings: Sequenc
 class Run(RunHandle):
     """One launch of a graph.
 
-    Use as a context manager: leaving it stops the run in good order. ``run.params["node"]["x"] = 3`` changes a
-    parameter while it runs.
+    Use as a context manager: leaving it stops the run in good order, unless it was detached.
+    ``run.params["node"]["x"] = 3`` changes a parameter while it runs.
     """
 
     def __init__(self, setup: RunSetup) -> None:
         super().__init__(setup.id, setup.folder, setup.runtime)
         self._setup = setup
         self._session: subprocess.Popen[bytes] | None = None
+        self._detached = False
 
     # -- start ---------------------------------------------------------------------------------------
     def start(self, progress: Callable[[str], None] = lambda _: None, look: Callable[[], None] = lambda: None) -> Run:
@@ -203,8 +207,8 @@ class Run(RunHandle):
         try:
             self.ask({"op": "stop"})
         except RunLost:
-            # It is over, or not there yet: closing our end of the pipe says the same to the session.
-            self._let_go()
+            # It is over, or not there yet: the session can be told the same.
+            self._tell_session()
 
     def kill(self) -> None:
         """End it now, whatever it is doing."""
@@ -215,12 +219,30 @@ class Run(RunHandle):
                 self._kill_session()
 
     def _session_pid(self) -> int | None:
-        return None if self._session is None else self._session.pid
+        return super()._session_pid() if self._session is None else self._session.pid
+
+    def detach(self) -> None:
+        """Let go of the run: from now on it ends when somebody stops it, or by itself, whatever becomes of us.
+
+        Afterwards this is a handle like any other (:func:`rena_graph.runtime.launch.handle.attach`).
+        """
+        session = self._session
+        if session is None or self._detached:
+            return
+        assert session.stdin is not None
+        with suppress(BrokenPipeError):  # it has ended already
+            session.stdin.write(LET_GO)
+            session.stdin.close()
+        self._detached, self._session = True, None
+        # A child that ends stays as a zombie until its parent has looked.
+        threading.Thread(target=session.wait, name="rena-detached", daemon=True).start()
 
     # -- end -----------------------------------------------------------------------------------------
     @property
     def ended(self) -> bool:
         """Whether everything of the run is gone from this machine."""
+        if self._detached:
+            return super().ended
         return self._session is None or self._wait_ended(0.0)
 
     @property
@@ -231,6 +253,8 @@ class Run(RunHandle):
         return super().failure
 
     def _wait_ended(self, timeout: float | None) -> bool:
+        if self._detached:
+            return super()._wait_ended(timeout)
         if self._session is None:
             return True
         deadline = None if timeout is None else time.monotonic() + timeout
@@ -245,23 +269,30 @@ class Run(RunHandle):
         if self._session is not None and self._session.stdin is not None:
             self._session.stdin.close()
 
+    def _tell_session(self) -> None:
+        """End the run without its coordinator: our end of the pipe closes, or else by a signal."""
+        self._let_go()
+        session = self._session_pid()
+        if session is not None and (self._detached or self._setup.options.detach):
+            with suppress(ProcessLookupError):
+                os.kill(session, signal.SIGTERM)
+
     def close(self) -> None:
-        """Stop the run if it still runs, wait for its end, and let go."""
+        """Stop the run if it still runs, wait for its end, and let go; one that is detached is only let go of."""
+        if self._detached:
+            super().close()
+            return
         if self._session is None:
             shutil.rmtree(self._setup.runtime, ignore_errors=True)
             return
         if not self.ended and Outcome.read(self.folder) is None:
             self.stop()
-        if not self._wait_ended(self._longest_stop()):
+        if not self._wait_ended(self._setup.longest_stop):
             self.kill()
             self._let_go()
             self._wait_ended(15.0)
         self._let_go()
         self._hang_up()
-
-    def _longest_stop(self) -> float:
-        graph = self._setup.graph
-        return 15.0 + sum(max(graph.nodes[n].stop_timeout + 1.0 for n in level) for level in graph.levels)
 
     def __enter__(self) -> Run:
         return self

@@ -2,7 +2,7 @@
 
 Run as ``python -m rena_graph.runtime.session.process SETUP_FILE`` in a Unix session of its own, so that a Ctrl-C in the
 launcher's terminal does not reach Ray's processes. Its standard input is a pipe that the launcher holds: when it
-closes, the launcher is gone, and the run ends.
+closes, the launcher is gone, and the run ends, unless it was launched to outlive it, or was let go.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 from rena_graph.errors import EnvironmentRefused, ExitCode, RenaGraphError
 from rena_graph.runtime.alive import hold_alive, hold_session
 from rena_graph.runtime.run_setup import Outcome, RunSetup
-from rena_graph.runtime.session import reaper
+from rena_graph.runtime.session import LET_GO, reaper
 from rena_graph.runtime.session.limits import allow_open_files
 from rena_graph.runtime.session.local_ray import join_ray, prepare_environment, start_local_ray
 
@@ -42,6 +42,7 @@ class Session:
         self._setup = setup
         self._local = setup.options.address == "local"
         self._launcher_gone = threading.Event()
+        self._detached = setup.options.detach
         self._coordinator: Any = None
         self._reaper = subprocess.Popen(
             [sys.executable, "-I", "-S", reaper.__file__, str(setup.runtime), f"rg-{setup.id}-", str(os.getpid())],
@@ -57,6 +58,7 @@ class Session:
         try:
             allow_open_files()
             self._enter_ray()
+            self.listen()  # Ray has put its own handler there
             return ExitCode(self._run_coordinator())
         except RenaGraphError as error:
             self._leave_word(error.exit_code, str(error))
@@ -99,10 +101,27 @@ class Session:
 
     def _watch_launcher(self) -> None:
         """Block until the launcher's end of the pipe closes."""
+        said = b""
         with suppress(OSError):
-            while os.read(0, 4096):
-                pass
-        self.end_soon()
+            while block := os.read(0, 4096):
+                said = (said + block)[-len(LET_GO) :]
+        if said == LET_GO:
+            self._detached = True
+        if not self._detached:
+            self.end_soon()
+
+    def listen(self) -> None:
+        """Take SIGTERM; signals to the terminal do not come here (a Unix session of its own)."""
+        signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=self.asked_to_end, daemon=True).start())
+
+    def asked_to_end(self) -> None:
+        """Somebody sent SIGTERM: what a launcher's going away means, or, where there is none to go away, a stop."""
+        if not self._detached or self._coordinator is None:
+            self.end_soon()
+            return
+        self._coordinator.stop.remote("asked to stop by SIGTERM")
+        time.sleep(self._setup.longest_stop)
+        self._force("the run was asked to stop by SIGTERM and did not end in time")
 
     def end_soon(self) -> None:
         """End the run in good order, and by force where that takes too long."""
@@ -112,7 +131,10 @@ class Session:
         if self._coordinator is not None:
             self._coordinator.launcher_gone.remote()
         time.sleep(FORCE_AFTER)
-        self._leave_word(ExitCode.ENVIRONMENT, "the launcher vanished and the run did not end in time")
+        self._force("the launcher vanished and the run did not end in time")
+
+    def _force(self, failure: str) -> None:
+        self._leave_word(ExitCode.ENVIRONMENT, failure)
         # The reaper wakes when this process is gone, and ends what is left.
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -149,9 +171,7 @@ def main(path: str) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     locks = hold_session(setup.runtime), hold_alive(setup.runtime)
     session = Session(setup)
-    # Signals to the terminal do not come here (own session); SIGTERM from elsewhere means what the launcher's going
-    # away means: end the run in good order.
-    signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=session.end_soon, daemon=True).start())
+    session.listen()
     try:
         code = session.run()
     except BaseException:  # noqa: BLE001 - the last word of a run, whatever happened
