@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["LogRecords", "MessageLog", "MessageTail", "log_to"]
+from rena_graph.runtime.segments import SegmentTail, SegmentWriter
 
-FILE_NAME = "console.jsonl"
+__all__ = ["NAME", "LogRecords", "MessageLog", "MessageTail", "log_to"]
+
+NAME = "console"
+"""Of the log's files, without their ending."""
 
 
 class MessageLog:
-    """Writes ``console.jsonl`` of a run folder.
+    """Writes ``console.jsonl`` of a run folder, and the segments before it; see :mod:`rena_graph.runtime.segments`.
 
     Parameters
     ----------
@@ -27,41 +29,29 @@ class MessageLog:
 
     def __init__(self, folder: Path, unix: Callable[[], float]) -> None:
         self._unix = unix
-        self._file = (folder / FILE_NAME).open("a", encoding="utf-8")
+        self._file = SegmentWriter(folder, NAME, lambda text: self._record("warning", text, None))
+
+    def _record(self, level: str, text: str, node: str | None) -> dict[str, Any]:
+        return {"time": self._unix(), "node": node, "level": level, "text": text}
 
     def say(self, level: str, text: str, node: str | None = None) -> None:
         """One record of the coordinator's own."""
-        self.extend([{"time": self._unix(), "node": node, "level": level, "text": text}])
+        self.extend([self._record(level, text, node)])
 
     def extend(self, records: list[dict[str, Any]]) -> None:
         """Records from elsewhere, stamped there."""
-        if records and not self._file.closed:
-            self._file.writelines(json.dumps(record) + "\n" for record in records)
-            self._file.flush()
+        self._file.write(records)
 
     def close(self) -> None:
         """Nothing more is said."""
         self._file.close()
 
 
-class MessageTail:
-    """Reads what was added since the last look."""
+class MessageTail(SegmentTail):
+    """Reads what was added to the console of a run folder since the last look."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / FILE_NAME
-        self._offset = 0
-
-    def read(self) -> list[dict[str, Any]]:
-        """New records, oldest first; none while there is no file."""
-        try:
-            with self._path.open("rb") as file:
-                file.seek(self._offset)
-                block = file.read()
-        except FileNotFoundError:
-            return []
-        whole = block[: block.rfind(b"\n") + 1]
-        self._offset += len(whole)
-        return [json.loads(line) for line in whole.splitlines()]
+        super().__init__(folder, NAME)
 
 
 class LogRecords(logging.Handler):

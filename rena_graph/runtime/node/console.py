@@ -7,6 +7,7 @@ traceback, say) goes to a second, plain file beside it. The host agent reads bot
 
 from __future__ import annotations
 
+import ctypes
 import io
 import json
 import logging
@@ -21,9 +22,13 @@ from typing import Any
 
 __all__ = ["Console", "ConsoleHandler", "ConsoleLines", "ConsoleTail"]
 
+log = logging.getLogger(__name__)
+
 MAX_BYTES_PER_SECOND = 1_000_000
 """What one node may write to its console; beyond it lines are counted, not kept."""
 MAX_LINE = 20_000
+FREE_BYTES = 1 << 20
+"""What has been read is given back to the system in pieces of this size: these files often lie in memory."""
 
 
 class Console:
@@ -141,6 +146,7 @@ class ConsoleTail:
         self._node = node
         self._unix = unix
         self._files = {Path(prefix + ".jsonl"): 0, Path(prefix + ".native"): 0}
+        self._freed = dict(self._files)
 
     def read(self, limit: int = 256_000) -> list[dict[str, Any]]:
         """New records, at most about `limit` bytes of them; the rest comes with the next call."""
@@ -157,9 +163,28 @@ class ConsoleTail:
                 continue
             block = block[: end or len(block)]
             self._files[path] = offset + len(block)
+            if offset - self._freed[path] >= FREE_BYTES:
+                self._freed[path] = offset
+                _free(path, offset)
             for line in block.decode("utf-8", "replace").splitlines():
                 if path.suffix == ".jsonl":
                     records.append(json.loads(line))
                 elif line.strip():
                     records.append({"time": self._unix(), "node": self._node, "level": "native", "text": line})
         return records
+
+
+_KEEP_SIZE_AND_PUNCH_HOLE = 0x01 | 0x02
+
+
+def _free(path: Path, end: int) -> None:
+    """Give back the space of a file's first `end` bytes; its writer, who only adds, notices nothing."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(libc, "fallocate"):
+        return  # not Linux
+    fd = os.open(path, os.O_RDWR)
+    try:
+        if libc.fallocate(fd, _KEEP_SIZE_AND_PUNCH_HOLE, ctypes.c_long(0), ctypes.c_long(end)):
+            log.debug("%s keeps what was read of it: %s", path, os.strerror(ctypes.get_errno()))
+    finally:
+        os.close(fd)
