@@ -28,6 +28,17 @@ class Verb(NamedTuple):
 
 VERBS: dict[str, Verb] = {
     "launch": Verb("rena_graph.cli.launch", "Run a graph, and show it while it runs."),
+    "list": Verb("rena_graph.cli.list", "List the graphs that run on this machine."),
+    "status": Verb("rena_graph.cli.status", "Show a run as it is now, or as it ended."),
+    "logs": Verb("rena_graph.cli.logs", "Show what a run's scripts print, log and raise."),
+    "params": Verb("rena_graph.cli.params", "See and set parameters of a running graph's nodes."),
+    "rate": Verb("rena_graph.cli.rate", "Change a node's run frequency while it runs."),
+    "pause": Verb("rena_graph.cli.pause", "Let nodes begin no further loop."),
+    "resume": Verb("rena_graph.cli.resume", "Let paused nodes go on."),
+    "step": Verb("rena_graph.cli.step", "Let a paused node make single loops."),
+    "restart": Verb("rena_graph.cli.restart", "Start a node's process anew; the rest of the run goes on."),
+    "stop": Verb("rena_graph.cli.stop", "Stop a run in good order."),
+    "kill": Verb("rena_graph.cli.kill", "End a run at once."),
     "validate": Verb("rena_graph.cli.validate", "Check a graph and print every problem with its place."),
     "graph": Verb("rena_graph.cli.graph", "Draw a graph: text, Mermaid, DOT or SVG."),
     "schema": Verb("rena_graph.cli.schema", "Print the JSON Schema of graph.json, for editors."),

@@ -76,13 +76,10 @@ def runtime_dir() -> Path:
     EnvironmentRefused
         The folder belongs to somebody else, is a link, or cannot be made.
     """
-    base = _absolute(os.environ.get("XDG_RUNTIME_DIR"))
-    if base is not None and _is_ours(base):
-        folder = base / "rena-graph"
-        if len(os.fsencode(folder)) + 1 + _SOCKET_NAME_ROOM <= MAX_SOCKET_PATH:
-            return _own_folder(folder, "remove it, or unset XDG_RUNTIME_DIR")
-    # Not gettempdir(): TMPDIR is often too long for a socket's path.
-    return _own_folder(Path("/tmp") / f"rena-graph-{os.getuid()}", "set XDG_RUNTIME_DIR to a folder of your own")
+    own = _session_runtime_dir()
+    if own is not None:
+        return _own_folder(own, "remove it, or unset XDG_RUNTIME_DIR")
+    return _own_folder(_spare_runtime_dir(), "set XDG_RUNTIME_DIR to a folder of your own")
 
 
 def runtime_dirs() -> list[Path]:
@@ -93,9 +90,26 @@ def runtime_dirs() -> list[Path]:
     wants to see no other.
     """
     usual = Path("/run/user") / str(os.getuid())
-    given = _absolute(os.environ.get("XDG_RUNTIME_DIR"))
-    bases = [usual / "rena-graph"] if given is None or given == usual else [given / "rena-graph"]
-    return [folder for folder in [*bases, Path("/tmp") / f"rena-graph-{os.getuid()}"] if _is_ours(folder)]
+    spare = _spare_runtime_dir()
+    own = _session_runtime_dir()
+    if own is not None and own.parent != usual:
+        return [own] if _is_ours(own) else []
+    folders = [own or usual / "rena-graph", spare]
+    return [folder for folder in folders if _is_ours(folder)]
+
+
+def _session_runtime_dir() -> Path | None:
+    """In ``XDG_RUNTIME_DIR``, where that can be used."""
+    base = _absolute(os.environ.get("XDG_RUNTIME_DIR"))
+    if base is None or not _is_ours(base):
+        return None
+    folder = base / "rena-graph"
+    return folder if len(os.fsencode(folder)) + 1 + _SOCKET_NAME_ROOM <= MAX_SOCKET_PATH else None
+
+
+def _spare_runtime_dir() -> Path:
+    # Not gettempdir(): TMPDIR is often too long for a socket's path.
+    return Path("/tmp") / f"rena-graph-{os.getuid()}"
 
 
 def _absolute(value: str | None) -> Path | None:

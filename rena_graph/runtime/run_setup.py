@@ -15,7 +15,12 @@ from rena_graph.runtime.options import LaunchOptions
 if TYPE_CHECKING:
     from rena_graph.graph.model import Graph
 
-__all__ = ["Outcome", "RunSetup"]
+__all__ = ["Outcome", "RunSetup", "longest_stop"]
+
+
+def longest_stop(graph: Graph) -> float:
+    """Seconds that a graph's end in good order may take: every node drains and cleans up, level by level."""
+    return 15.0 + sum(max(graph.nodes[n].stop_timeout + 1.0 for n in level) for level in graph.levels)
 
 
 @dataclass(frozen=True)
@@ -62,9 +67,8 @@ class RunSetup:
 
     @property
     def longest_stop(self) -> float:
-        """Seconds that an end in good order may take: every node drains and cleans up, level by level."""
-        graph = self.graph
-        return 15.0 + sum(max(graph.nodes[n].stop_timeout + 1.0 for n in level) for level in graph.levels)
+        """Seconds that an end in good order may take."""
+        return longest_stop(self.graph)
 
     def save(self) -> Path:
         """Write it where the session process reads it: a file of ours in a folder of mode 0700, never a socket."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,22 +15,21 @@ import pytest
 
 from rena_graph.errors import ExitCode, RunNotFound
 from rena_graph.runtime.alive import SESSION_LOCK, process_start
-from rena_graph.runtime.folders import runtime_dirs
 from rena_graph.runtime.launch.runs import ONLY, all_runs, find_run, live_runs, run_in, write_facts
 
 START = 1_700_000_000.0
 
 
 @pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Folders in which no run is."""
+def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Folders in which no run is; short ones, since sockets' paths are."""
+    tmp_path = Path(tempfile.mkdtemp(prefix="rgt-"))
     for name, variable in (("state", "XDG_STATE_HOME"), ("run", "XDG_RUNTIME_DIR")):
         (tmp_path / name).mkdir(mode=0o700)
         monkeypatch.setenv(variable, str(tmp_path / name))
-    # Runs of whoever else is on this machine lie where those without a runtime folder go.
-    monkeypatch.setattr("rena_graph.runtime.launch.runs.runtime_dirs", lambda: runtime_dirs()[:1])
     (tmp_path / "run" / "rena-graph").mkdir(mode=0o700)
-    return tmp_path
+    yield tmp_path
+    shutil.rmtree(tmp_path)
 
 
 def write_run(machine: Path, id: str, graph: str, age: float = 0.0, launcher: int | None = None) -> tuple[Path, Path]:

@@ -21,13 +21,15 @@ REASONS = {
 """What each reason for a drop means."""
 
 
-def ledger_lines(edges: Sequence[Mapping[str, Any]]) -> list[str]:
+def ledger_lines(edges: Sequence[Mapping[str, Any]], *, ended: bool = True) -> list[str]:
     """The whole ledger: one line where nothing was dropped, else one more for each edge that dropped.
 
     Parameters
     ----------
     edges : sequence of mapping
         ``stream``, ``to``, ``produced``, ``delivered``, ``dropped`` (count by reason), ``in_flight``.
+    ended : bool
+        Whether these are the last figures: what is in flight then is left over, and all must add up.
     """
     if not edges:
         return ["ledger: this graph has no edges"]
@@ -37,13 +39,13 @@ def ledger_lines(edges: Sequence[Mapping[str, Any]]) -> list[str]:
     dropped = sum(sum(edge["dropped"].values()) for edge in losers)
     over = f"{len(edges)} edge{'s' if len(edges) != 1 else ''}"
     head = f"ledger: {count(delivered)} samples delivered over {over}, {count(dropped) if dropped else 'none'} dropped"
-    lines = [f"{head}, {count(flying)} in flight at the end" if flying else head]
+    lines = [f"{head}, {count(flying)} in flight{' at the end' if ended else ''}" if flying else head]
     lines += [_edge_line(edge) for edge in losers]
     lines += [
         f"  {edge['stream']} → {edge['to']} does not balance: produced {count(edge['produced'])} is not "
         f"{count(_accounted(edge))}. This is a bug of ours; please report it."
         for edge in edges
-        if edge["produced"] != _accounted(edge)
+        if ended and edge["produced"] != _accounted(edge)
     ]
     return lines
 

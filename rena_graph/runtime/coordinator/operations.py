@@ -13,6 +13,7 @@ from rena_graph.runtime.coordinator.orders import Orders
 from rena_graph.runtime.coordinator.rates import Rates
 from rena_graph.runtime.coordinator.signals import Event, KillAsked, StopAsked
 from rena_graph.runtime.lifecycle import NodeState
+from rena_graph.runtime.run_setup import longest_stop
 from rena_graph.streams.params import ParamChanges, Params, parse_param
 
 __all__ = ["Operations"]
@@ -53,6 +54,7 @@ class Operations:
         self.frequencies: dict[str, float] = {}
         """Run frequencies in Hz that are no longer the graph's."""
         self.rates = Rates(graph, self.frequencies)
+        self._longest_stop = longest_stop(graph)
         self._orders = orders
         self._state = state
         self._status = status
@@ -85,6 +87,7 @@ class Operations:
                 return await self._step(self._node(request), request.get("count", 1))
             case "stop":
                 self._hear(StopAsked(str(request.get("why", "asked to stop"))))
+                return {"within": self._longest_stop}
             case "kill":
                 self._hear(KillAsked())
             case "debug_ended":

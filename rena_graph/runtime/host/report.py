@@ -116,6 +116,9 @@ class BoardReader:
             "reanchored": c[StreamColumn.REANCHORED],
             "block_timeouts": c[StreamColumn.BLOCK_TIMEOUTS],
             "epoch": c[StreamColumn.EPOCH],
+            # Graph time is the clock of `now_ns` on the coordinator's host.
+            "age": now_ns / 1e9 - row.floats[StreamColumn.LAST_TIMESTAMP] if produced else None,
+            "ended": bool(c[StreamColumn.ENDED]),
         }
 
     def _edge(self, stream: str, to: str, row: Row) -> dict[str, Any]:

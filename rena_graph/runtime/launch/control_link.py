@@ -24,6 +24,8 @@ class ControlLink:
         Of the socket.
     run : str
         The run's id, for messages.
+    timeout : float
+        Seconds to wait for an answer.
 
     Raises
     ------
@@ -31,12 +33,12 @@ class ControlLink:
         Nobody listens there, not yet or no more.
     """
 
-    def __init__(self, path: Path, run: str) -> None:
+    def __init__(self, path: Path, run: str, timeout: float = ANSWER_TIMEOUT) -> None:
         self._run = run
         self._lock = threading.Lock()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            self._socket.settimeout(ANSWER_TIMEOUT)
+            self._socket.settimeout(timeout)
             self._socket.connect(str(path))
         except BaseException:
             self._socket.close()
