@@ -9,7 +9,7 @@ import click
 
 from rena_graph.cli.options import json_option
 from rena_graph.cli.output import columns, talk, write_json, write_line
-from rena_graph.cli.runs import complete_nodes, complete_params, held, run_argument
+from rena_graph.cli.runs import NOT_YET, complete_nodes, complete_params, held, run_argument
 from rena_graph.errors import UsageError
 
 __all__ = ["command"]
@@ -98,6 +98,7 @@ def set_params(run: str, settings: tuple[str, ...]) -> None:
         changes.setdefault(node, {})[name] = text
     with held(run) as handle:
         for node, texts in changes.items():
-            now = handle.ask({"op": "params", "node": node, "set_text": texts})["params"]
+            answer = handle.ask({"op": "params", "node": node, "set_text": texts})
             for name in texts:
-                write_line(f"{node}.{name} = {json.dumps(now[name], ensure_ascii=False)}")
+                value = json.dumps(answer["params"][name], ensure_ascii=False)
+                write_line(f"{node}.{name} = {value}{'' if answer['applied'] else NOT_YET}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from rena_graph.cli.output import write_line
-from rena_graph.cli.runs import held, node_argument, run_argument
+from rena_graph.cli.runs import NOT_YET, held, node_argument, run_argument
 
 __all__ = ["command"]
 
@@ -22,4 +22,4 @@ def command(run: str, node: str, hertz: float) -> None:
     """
     with held(run) as handle:
         taken_up = handle.set_frequency(node, hertz)
-    write_line(f"{node}: at most {hertz:g} Hz{'' if taken_up else ', once the loop that runs now has ended'}")
+    write_line(f"{node}: at most {hertz:g} Hz{'' if taken_up else NOT_YET}")

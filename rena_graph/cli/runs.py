@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rena_graph.runtime.launch.runs import RunRecord
 
 __all__ = [
+    "NOT_YET",
     "complete_nodes",
     "complete_params",
     "complete_places",
@@ -26,6 +27,8 @@ __all__ = [
 ]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+NOT_YET = ", once it takes it up: it is in a long loop, hangs, or still loads"
+"""What is said of a change that a node's loop does not have after two seconds."""
 _COMPLETION_TIMEOUT = 0.5
 """Seconds that a shell waits for names."""
 

@@ -17,9 +17,9 @@ __all__ = ["command"]
 def command(run: str, node: str, count: int) -> None:
     """Let the paused NODE of RUN make COUNT loops (one where nothing is said), and stay paused.
 
-    Its trigger holds for each of them: where it waits for data, so does the step.
+    They are made at once, one after the other, with whatever has arrived: they wait for no trigger.
     """
     with held(run) as handle:
         made = handle.step(node, count)
-    waiting = "" if made == count else f", {count - made} to come: they wait for its trigger, or are still running"
+    waiting = "" if made == count else f", {count - made} are still being made"
     write_line(f"{node}: {made} loop{'s' if made != 1 else ''} made{waiting}")

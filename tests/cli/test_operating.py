@@ -36,9 +36,10 @@ CHANGES = [
 @pytest.fixture
 def run() -> Iterator[FakeRun]:
     with fake_run() as run:
-        run.answers |= {op: {} for op in ("rate", "pause", "resume", "restart", "stop", "kill")}
-        run.answers["step"] = {"made": 1, "left": 4}
+        run.answers |= {op: {} for op in ("pause", "resume", "restart", "stop", "kill")}
+        run.answers |= {"step": {"made": 1, "left": 4}, "rate": {"applied": True}}
         run.answers["params"] = {
+            "applied": True,
             "params": {"threshold": 0.5, "mode": "fast"},
             "definitions": {
                 "threshold": {"type": "float", "value": 1.0, "min": 0, "max": 5},
@@ -56,6 +57,17 @@ def out(capsys: pytest.CaptureFixture[str]) -> list[str]:
 def test_a_verb_asks_for_one_thing(words: list[str], request_: dict[str, Any], run: FakeRun) -> None:
     assert main(words) == 0
     assert run.asked == [request_]
+
+
+def test_what_is_not_taken_up_yet_is_said(run: FakeRun, capsys: pytest.CaptureFixture[str]) -> None:
+    run.answers["rate"] = {"applied": False}
+    run.answers["params"]["applied"] = False
+    for words in (["rate", "@", "a", "5"], ["step", "@", "a", "5"], ["params", "set", "@", "a.mode=x"]):
+        assert main(words) == 0
+    lines = out(capsys)
+    assert lines[0] == "a: at most 5 Hz, once it takes it up: it is in a long loop, hangs, or still loads"
+    assert lines[1] == "a: 1 loop made, 4 are still being made"
+    assert lines[2] == 'a.mode = "fast", once it takes it up: it is in a long loop, hangs, or still loads'
 
 
 def test_several_nodes_are_paused_one_after_the_other(run: FakeRun, capsys: pytest.CaptureFixture[str]) -> None:
