@@ -37,6 +37,7 @@ VERBS: dict[str, Verb] = {
     "resume": Verb("rena_graph.cli.resume", "Let paused nodes go on."),
     "step": Verb("rena_graph.cli.step", "Let a paused node make single loops."),
     "restart": Verb("rena_graph.cli.restart", "Start a node's process anew; the rest of the run goes on."),
+    "stream": Verb("rena_graph.cli.stream", "Look at what flows through a running graph's streams."),
     "stop": Verb("rena_graph.cli.stop", "Stop a run in good order."),
     "kill": Verb("rena_graph.cli.kill", "End a run at once."),
     "validate": Verb("rena_graph.cli.validate", "Check a graph and print every problem with its place."),

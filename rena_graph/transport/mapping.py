@@ -79,8 +79,10 @@ def _mmap(address: int | None, size: int, protection: int, flags: int, fd: int, 
     return int(result)
 
 
-def map_mirrored(fd: int, plain: int, mirrored: tuple[int, ...], *, writable: bool) -> list[NDArray[np.uint8]]:
-    """Map a file: `plain` bytes once, always writable, then each of the `mirrored` regions twice in a row.
+def map_mirrored(
+    fd: int, plain: int, mirrored: tuple[int, ...], *, writable: bool, plain_writable: bool = True
+) -> list[NDArray[np.uint8]]:
+    """Map a file: `plain` bytes once, writable unless said otherwise, then each of the `mirrored` regions twice.
 
     Parameters
     ----------
@@ -88,8 +90,8 @@ def map_mirrored(fd: int, plain: int, mirrored: tuple[int, ...], *, writable: bo
         The open file; may be closed afterwards.
     plain, mirrored : int, tuple of int
         Bytes, whole pages, as they follow each other in the file.
-    writable : bool
-        Whether the mirrored regions may be written.
+    writable, plain_writable : bool
+        Whether the mirrored regions, and the plain bytes, may be written.
 
     Returns
     -------
@@ -99,8 +101,8 @@ def map_mirrored(fd: int, plain: int, mirrored: tuple[int, ...], *, writable: bo
     size = plain + 2 * sum(mirrored)
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
     pages = _Pages(_mmap(None, size, _PROT_NONE, flags, -1, 0), size)
-    pages.place(0, plain, fd, 0, writable=True)
-    views = [pages.array(0, plain, writable=True)]
+    pages.place(0, plain, fd, 0, plain_writable)
+    views = [pages.array(0, plain, plain_writable)]
     offset = file_offset = plain
     for region in mirrored:
         views.append(pages.array(offset, 2 * region, writable))
@@ -180,8 +182,12 @@ def _write_header(fd: int, geometry: Geometry) -> None:
         words[Word.MAGIC] = MAGIC
 
 
-def map_segment(path: Path, spec: StreamSpec, capacity: int, *, writable: bool) -> Segment:
+def map_segment(
+    path: Path, spec: StreamSpec, capacity: int, *, writable: bool, header_writable: bool = True
+) -> Segment:
     """Map a ring that :func:`create_segment` made; without `writable`, its samples only for reading.
+
+    Readers announce themselves in the header; whoever only looks maps that for reading, too.
 
     Raises
     ------
@@ -190,7 +196,7 @@ def map_segment(path: Path, spec: StreamSpec, capacity: int, *, writable: bool) 
     """
     geometry = Geometry.of(spec, capacity)
     try:
-        fd = os.open(path, os.O_RDWR)
+        fd = os.open(path, os.O_RDWR if header_writable else os.O_RDONLY)
     except OSError as problem:
         raise TransportError(f"cannot open the segment {path} of stream {spec.name!r}: {problem.strerror}") from problem
     try:
@@ -199,7 +205,9 @@ def map_segment(path: Path, spec: StreamSpec, capacity: int, *, writable: bool) 
                 f"segment {path} of stream {spec.name!r} has {os.fstat(fd).st_size:,} bytes, expected "
                 f"{geometry.file_bytes:,}: it was made for another format or capacity"
             )
-        regions = map_mirrored(fd, geometry.head_bytes, geometry.mirrored, writable=writable)
+        regions = map_mirrored(
+            fd, geometry.head_bytes, geometry.mirrored, writable=writable, plain_writable=header_writable
+        )
     finally:
         os.close(fd)
     return _dress(path, spec, geometry, regions)

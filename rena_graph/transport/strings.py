@@ -15,11 +15,12 @@ import numpy as np
 from rena_graph.transport.board import Board
 from rena_graph.transport.geometry import Word
 from rena_graph.transport.interface import Samples, Stamps, StreamPort
+from rena_graph.transport.mapping import Segment
 from rena_graph.transport.ring import RingWriter
 from rena_graph.transport.ring_reader import RingReader
 from rena_graph.transport.text import ENCODING, ERRORS, TextCodec
 
-__all__ = ["StringRingReader", "StringRingWriter"]
+__all__ = ["StringRingReader", "StringRingWriter", "texts_of"]
 
 
 class StringRingWriter(RingWriter):
@@ -107,20 +108,34 @@ class StringRingReader(RingReader):
                 return texts, stamps, first
 
     def _texts(self, cells: Samples, first: int) -> Samples | None:
-        """The text of these cells; None when they, or it, were overtaken."""
-        count, columns = cells.shape
-        if not count:
-            return np.empty((0, columns // 2), object)
-        cells = cells.copy()
-        if not self.intact(first):
-            # Cells that are not whole must not be followed.
-            return None
-        heap = self._segment.geometry.heap
-        start, end = int(cells[0, 0]), int(cells[-1, -2] + cells[-1, -1])
-        text = bytes(self._segment.heap[start % heap : start % heap + end - start])
-        if not self.intact(first):
-            return None
-        ends = (cells[:, 0::2] + cells[:, 1::2] - np.uint64(start)).ravel().tolist()
-        starts = (cells[:, 0::2] - np.uint64(start)).ravel().tolist()
-        values = [text[a:b].decode(ENCODING, ERRORS) for a, b in zip(starts, ends, strict=True)]
-        return np.array(values, dtype=object).reshape(count, columns // 2)
+        return texts_of(self._segment, cells, lambda: self.intact(first))
+
+
+def texts_of(segment: Segment, cells: Samples, intact: Callable[[], bool]) -> Samples | None:
+    """The text of cells of a ring ``(samples, 2 * channels)``; None when they, or it, were overtaken.
+
+    Parameters
+    ----------
+    segment : Segment
+        The ring.
+    cells : ndarray of uint64
+        Offset and length of each string; may be the ring's own memory.
+    intact : callable
+        Whether none of them has been overwritten until now.
+    """
+    count, columns = cells.shape
+    if not count:
+        return np.empty((0, columns // 2), object)
+    cells = cells.copy()
+    if not intact():
+        # Cells that are not whole must not be followed.
+        return None
+    heap = segment.geometry.heap
+    start, end = int(cells[0, 0]), int(cells[-1, -2] + cells[-1, -1])
+    text = bytes(segment.heap[start % heap : start % heap + end - start])
+    if not intact():
+        return None
+    ends = (cells[:, 0::2] + cells[:, 1::2] - np.uint64(start)).ravel().tolist()
+    starts = (cells[:, 0::2] - np.uint64(start)).ravel().tolist()
+    values = [text[a:b].decode(ENCODING, ERRORS) for a, b in zip(starts, ends, strict=True)]
+    return np.array(values, dtype=object).reshape(count, columns // 2)

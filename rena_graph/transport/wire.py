@@ -24,7 +24,20 @@ from rena_graph.streams.spec import StreamSpec
 from rena_graph.transport.interface import ChunkInfo, Samples, Stamps
 from rena_graph.transport.text import ERRORS
 
-__all__ = ["MAGIC", "TOKEN_BYTES", "VERSION", "Chunk", "Codec", "End", "Hello", "end", "hello", "hello_topic"]
+__all__ = [
+    "MAGIC",
+    "TOKEN_BYTES",
+    "VERSION",
+    "Chunk",
+    "Codec",
+    "End",
+    "Hello",
+    "chunk_topic",
+    "end",
+    "end_topic",
+    "hello",
+    "hello_topic",
+]
 
 MAGIC = b"RGW"
 VERSION = 1
@@ -67,6 +80,16 @@ class End:
 def hello_topic(token: bytes) -> bytes:
     """What a reader subscribes to, so that the writer learns of it and can answer to it alone."""
     return _PREFIX + b"H" + token
+
+
+def chunk_topic() -> bytes:
+    """How chunks begin, for who wants nothing else."""
+    return _PREFIX + b"D"
+
+
+def end_topic() -> bytes:
+    """How the writer's last word begins."""
+    return _PREFIX + b"E"
 
 
 def hello(token: bytes, epoch: int, sequence: int) -> list[bytes]:

@@ -16,6 +16,7 @@ from rena_graph.errors import ExitCode, RenaGraphError, UsageError
 from rena_graph.runtime.alive import hold_alive
 from rena_graph.runtime.clock import SystemClock
 from rena_graph.runtime.coordinator.control import ControlServer
+from rena_graph.runtime.coordinator.flows import describe_streams
 from rena_graph.runtime.coordinator.machine import Coordinator, Phase
 from rena_graph.runtime.coordinator.operations import Operations
 from rena_graph.runtime.coordinator.orders import Orders
@@ -89,6 +90,7 @@ class CoordinatorActor:
             self._status,
             self._hear,
             self._debug_ended,
+            lambda: describe_streams(self._plan),
         )
         self._plan: Plan | None = None
         self._agent: Any = None

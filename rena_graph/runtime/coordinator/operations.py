@@ -19,7 +19,7 @@ from rena_graph.streams.params import ParamChanges, Params, parse_param
 __all__ = ["Operations"]
 
 MAX_STEPS = 1_000_000
-_KNOWN = ("status", "params", "rate", "pause", "resume", "step", "stop", "kill")
+_KNOWN = ("status", "streams", "params", "rate", "pause", "resume", "step", "stop", "kill")
 
 
 class Operations:
@@ -39,6 +39,8 @@ class Operations:
         Takes an event for the coordinator's state machine.
     debug_ended : coroutine function
         The launcher's own node is no more.
+    streams : callable
+        What is known of the streams; see :func:`rena_graph.runtime.coordinator.flows.describe_streams`.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Operations:
         status: Callable[[], Awaitable[dict[str, Any]]],
         hear: Callable[[Event], None],
         debug_ended: Callable[[], Awaitable[None]],
+        streams: Callable[[], dict[str, Any]] = dict,
     ) -> None:
         self.params = {name: Params(graph.params_of(name), folder=graph.folder) for name in graph.nodes}
         self.frequencies: dict[str, float] = {}
@@ -60,6 +63,7 @@ class Operations:
         self._status = status
         self._hear = hear
         self._debug_ended = debug_ended
+        self._streams = streams
 
     def definitions(self, node: str) -> dict[str, ParamDef]:
         """The node's parameters as they are now."""
@@ -77,6 +81,8 @@ class Operations:
         match request.get("op"):
             case "status":
                 return {"status": await self._status()}
+            case "streams":
+                return {"streams": self._streams()}
             case "params":
                 return await self._change_params(self._node(request), request)
             case "rate":

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rena_graph.errors import ExitCode, RunLost
 from rena_graph.runtime.alive import process_start
@@ -22,6 +22,9 @@ from rena_graph.runtime.launch.run_params import RunParams
 from rena_graph.runtime.launch.runs import RunRecord, find_run
 from rena_graph.runtime.messages import MessageTail
 from rena_graph.runtime.run_setup import Outcome
+
+if TYPE_CHECKING:
+    from rena_graph.runtime.launch.stream_view import StreamView
 
 __all__ = ["POLL", "RunHandle", "attach"]
 
@@ -117,6 +120,23 @@ class RunHandle:
     def messages(self) -> list[dict[str, Any]]:
         """What scripts printed and the run has to say, since the last call: ``time``, ``node``, ``level``, ``text``."""
         return self._tail.read()
+
+    def streams(self) -> dict[str, Any]:
+        """Every stream's format, who makes it and where it is; see :meth:`stream`."""
+        streams: dict[str, Any] = self.ask({"op": "streams"})["streams"]
+        return streams
+
+    def stream(self, name: str) -> StreamView:
+        """Look at a stream, without disturbing it.
+
+        Raises
+        ------
+        UsageError
+            The graph has no such stream.
+        """
+        from rena_graph.runtime.launch.stream_view import StreamView, facts_of
+
+        return StreamView(self, name, facts_of(self.streams(), name))
 
     # -- changing ------------------------------------------------------------------------------------
     def change_params(
