@@ -12,7 +12,7 @@ from rena_graph.cli.signals import Interrupts
 from rena_graph.cli.view.status import complete
 from rena_graph.errors import ExitCode, RenaGraphError, RunLost
 
-__all__ = ["AttachedRun", "attach"]
+__all__ = ["AttachedRun", "WatchedRun", "attach", "watch"]
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +101,65 @@ def attach(
         guarded.messages(run.messages())
         guarded.finish(follower.last_status(), code, run.folder, failure)
         return code
+    finally:
+        guarded.close()
+
+
+class WatchedRun(Protocol):
+    """What is needed of a run that is only watched; :class:`rena_graph.runtime.launch.handle.RunHandle` is one."""
+
+    @property
+    def id(self) -> str:
+        """Which run."""
+
+    @property
+    def folder(self) -> Path:
+        """Where its logs are."""
+
+    @property
+    def failure(self) -> str | None:
+        """Why it failed."""
+
+    def status(self) -> dict[str, Any]:
+        """As it is now."""
+
+    def messages(self) -> list[dict[str, Any]]:
+        """Log records since the last call."""
+
+    def wait(self, timeout: float) -> ExitCode | None:
+        """Its exit code, or None where it has not ended within `timeout` seconds."""
+
+
+def watch(run: WatchedRun, display: Display, interrupts: Interrupts, clock: Callable[[], float]) -> ExitCode:
+    """Show a run that somebody launched until it ends, or until the first interrupt: the run goes on then.
+
+    Returns
+    -------
+    ExitCode
+        The run's where it has ended, else OK.
+    """
+    guarded = Guarded(display)
+    shown: float | None = None
+    status = complete({"run": run.id, "graph": "the run", "state": "ended"})
+    try:
+        while True:
+            code = run.wait(POLL)
+            guarded.messages(run.messages())
+            try:
+                status = complete(run.status())
+            except RunLost as lost:
+                log.debug("%s", lost)
+            if code is not None:
+                guarded.finish(status, code, run.folder, run.failure)
+                return code
+            if interrupts.count or guarded.broken:
+                guarded.close()
+                guarded.say(f"run {run.id} goes on; `rena-graph stop {run.id}` stops it")
+                return ExitCode.OK
+            period = guarded.period
+            if period is not None and (shown is None or clock() - shown >= period) and status["state"] != "ended":
+                shown = clock()
+                guarded.status(status)
     finally:
         guarded.close()
 

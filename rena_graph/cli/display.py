@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rena_graph.cli.output import abandon_stdout, talk, write_json, write_line
+from rena_graph.cli.view.errors import ErrorList
 from rena_graph.cli.view.lines import message_lines
 from rena_graph.cli.view.summary import summary_lines
 
@@ -109,12 +110,16 @@ class LiveDisplay:
     ----------
     console : rich.console.Console
         The terminal.
+    hint : str
+        What Ctrl-C does.
     """
 
     period: float | None = 0.25
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, hint: str = "Ctrl-C stops") -> None:
         self._console = console
+        self._hint = hint
+        self._errors = ErrorList()
         self._lines: deque[str] = deque(maxlen=_LINES_KEPT)
         self._live: Live | None = None
         self._starting: Status | None = None
@@ -136,6 +141,7 @@ class LiveDisplay:
 
     def messages(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Kept for the next drawing; the run's folder holds them all."""
+        self._errors.add(records)
         for record in records:
             self._lines.extend(message_lines(record))
 
@@ -151,7 +157,9 @@ class LiveDisplay:
             self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="crop")
             self._live.start()
         size = self._console.size
-        self._live.update(live_view(status, list(self._lines), size.width, size.height), refresh=True)
+        errors = self._errors.lines(size.height)
+        view = live_view(status, list(self._lines), size.width, size.height, errors, self._hint)
+        self._live.update(view, refresh=True)
 
     def finish(self, status: Mapping[str, Any], code: int, folder: Path, failure: str | None) -> None:
         """The last table stays; the failure and the summary follow it."""
@@ -221,12 +229,12 @@ class Guarded:
         self._do("close")
 
 
-def choose_display(as_json: bool) -> Display:
+def choose_display(as_json: bool, hint: str = "Ctrl-C stops") -> Display:
     """JSON where asked for, the live table on a terminal that can draw, plain lines elsewhere."""
     if as_json:
         return JsonDisplay()
     if sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb":
         from rich.console import Console
 
-        return LiveDisplay(Console())
+        return LiveDisplay(Console(), hint)
     return PlainDisplay()

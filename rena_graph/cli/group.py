@@ -28,8 +28,10 @@ class Verb(NamedTuple):
 
 VERBS: dict[str, Verb] = {
     "launch": Verb("rena_graph.cli.launch", "Run a graph, and show it while it runs."),
+    "attach": Verb("rena_graph.cli.attach", "Show a run that was launched elsewhere, live."),
     "list": Verb("rena_graph.cli.list", "List the graphs that run on this machine."),
     "status": Verb("rena_graph.cli.status", "Show a run as it is now, or as it ended."),
+    "top": Verb("rena_graph.cli.top", "Show all runs of this machine live, or one."),
     "logs": Verb("rena_graph.cli.logs", "Show what a run's scripts print, log and raise."),
     "params": Verb("rena_graph.cli.params", "See and set parameters of a running graph's nodes."),
     "rate": Verb("rena_graph.cli.rate", "Change a node's run frequency while it runs."),

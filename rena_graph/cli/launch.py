@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -9,10 +11,11 @@ import click
 
 from rena_graph.cli.options import SECONDS, allow_code_option, finite, graph_argument, json_option, ray_address
 from rena_graph.cli.output import talk, write_json, write_line
-from rena_graph.errors import PortTaken, UsageError
+from rena_graph.errors import PortTaken, RenaGraphError, UsageError
 
 if TYPE_CHECKING:
     from rena_graph.graph.model import Graph
+    from rena_graph.runtime.options import LaunchOptions
 
 __all__ = ["command", "prepare_graph", "run_attached"]
 
@@ -61,6 +64,11 @@ Transport = Literal["auto", "ring", "zmq"]
     help="local: a Ray of the run's own, ended with it. Else the Ray cluster to join.",
 )
 @click.option(
+    "--detach",
+    is_flag=True,
+    help="Return once the graph is running, and let it run until it is stopped: from any terminal, by its id.",
+)
+@click.option(
     "--reload",
     is_flag=True,
     help="Start a node anew when its script, or a module beside it that it imported, changes on disk.",
@@ -81,6 +89,7 @@ def command(
     allow_code: tuple[Path, ...],
     instance: str | None,
     address: str,
+    detach: bool,
     reload: bool,
     debug: str | None,
 ) -> None:
@@ -91,6 +100,8 @@ def command(
     """  # fmt: skip
     if debug is not None and as_json:
         raise UsageError("--debug and --json both want stdout: leave one out")
+    if debug is not None and detach:
+        raise UsageError("--debug runs a node on this terminal, and --detach leaves it: leave one out")
     loaded = prepare_graph(graph, settings=settings, simulate=simulate, allow_code=allow_code)
     if debug is not None:
         _refuse_unknown(debug, loaded)
@@ -102,8 +113,10 @@ def command(
 
     options = LaunchOptions(transport=transport, address=address, instance=instance, reload=reload, debug=debug)
     if debug is not None:
-        raise SystemExit(_run_debugged(loaded, options, seconds))
-    raise SystemExit(run_attached(loaded, options, choose_display(as_json), seconds))
+        raise SystemExit(_run_debugged(loaded, options, seconds, settings))
+    if detach:
+        raise SystemExit(_run_detached(loaded, replace(options, detach=True, run_for=seconds), as_json, settings))
+    raise SystemExit(run_attached(loaded, options, choose_display(as_json), seconds, settings))
 
 
 def _refuse_unknown(node: str, graph: Graph) -> None:
@@ -128,7 +141,7 @@ def prepare_graph(path: Path, *, settings: tuple[str, ...], simulate: bool, allo
     return graph.simulated() if simulate else graph
 
 
-def run_attached(graph: Graph, options: Any, display: Any, seconds: float | None) -> int:
+def run_attached(graph: Graph, options: Any, display: Any, seconds: float | None, settings: Sequence[str] = ()) -> int:
     """Launch `graph`, stay with it until it ends, and give its exit code.
 
     Raises
@@ -145,18 +158,48 @@ def run_attached(graph: Graph, options: Any, display: Any, seconds: float | None
     from rena_graph.runtime.launch import client
 
     _refuse_taken_ports(graph)
-    with Interrupts() as interrupts, client.launch(graph, options) as run:
+    with Interrupts() as interrupts, client.launch(graph, options, settings) as run:
         return attach(run, display, seconds=seconds, interrupts=interrupts, clock=time.monotonic)
 
 
-def _run_debugged(graph: Graph, options: Any, seconds: float | None) -> int:
+def _run_detached(graph: Graph, options: LaunchOptions, as_json: bool, settings: Sequence[str]) -> int:
+    """Launch `graph`, and leave it once it is running; a start that is interrupted ends it."""
+    from rena_graph.cli.signals import Interrupts
+    from rena_graph.cli.view.lines import message_lines
+    from rena_graph.runtime.launch import client
+
+    _refuse_taken_ports(graph)
+    with Interrupts() as interrupts, client.launch(graph, options, settings) as run:
+        try:
+            with interrupts.raising():
+                run.start(talk)
+        except RenaGraphError as error:
+            for record in run.messages():
+                if record["text"].strip() not in str(error):
+                    for line in message_lines(record):
+                        talk(line)
+            raise
+        pid = run.session_pid
+        run.detach()
+    if as_json:
+        write_json({"run": run.id, "graph": graph.name, "folder": str(run.folder), "pid": pid}, compact=True)
+        return 0
+    write_line(f"{graph.name} runs as {run.id}")
+    talk(f"see it:   rena-graph attach {run.id}, or status, top, logs -f")
+    talk(f"stop it:  rena-graph stop {run.id}")
+    return 0
+
+
+def _run_debugged(graph: Graph, options: Any, seconds: float | None, settings: Sequence[str]) -> int:
     import time
 
     from rena_graph.cli.debug import attach_debugged
     from rena_graph.runtime.launch import client
 
     _refuse_taken_ports(graph)
-    return attach_debugged(client.launch(graph, options), options.debug, seconds=seconds, clock=time.monotonic)
+    return attach_debugged(
+        client.launch(graph, options, settings), options.debug, seconds=seconds, clock=time.monotonic
+    )
 
 
 def _refuse_taken_ports(graph: Graph) -> None:

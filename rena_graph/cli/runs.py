@@ -33,13 +33,15 @@ _COMPLETION_TIMEOUT = 0.5
 """Seconds that a shell waits for names."""
 
 
-def run_argument(*, ended: bool = False, required: bool = True) -> Callable[[_Function], _Function]:
-    """The argument RUN; without `required` it is the only run where nothing is said."""
+def run_argument(
+    *, ended: bool = False, required: bool = True, default: str | None = "@"
+) -> Callable[[_Function], _Function]:
+    """The argument RUN; without `required` it is `default` where nothing is said: the only run."""
     return click.argument(
         "run",
         metavar="RUN",
         required=required,
-        default=None if required else "@",
+        default=None if required else default,
         shell_complete=_complete_ended if ended else _complete_runs,
     )
 

@@ -28,6 +28,8 @@ class LaunchOptions:
         :mod:`rena_graph.runtime.launch.debugged`.
     detach : bool
         Let the run outlive whoever launched it: it ends when it is stopped, or by itself.
+    run_for : float | None
+        Seconds of running after which it stops in good order by itself; the start-up does not count.
     """
 
     transport: Literal["auto", "ring", "zmq"] | None = None
@@ -36,3 +38,4 @@ class LaunchOptions:
     reload: bool = False
     debug: str | None = None
     detach: bool = False
+    run_for: float | None = None

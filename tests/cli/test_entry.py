@@ -86,7 +86,7 @@ def test_an_unknown_verb_is_answered_with_the_nearest() -> None:
 def test_an_unknown_verb_without_a_near_one_is_answered_with_all() -> None:
     done = run_cli("xyzzy")
     assert done.returncode == ExitCode.USAGE
-    assert "There are: launch, list" in done.stderr
+    assert "There are: launch, attach" in done.stderr
 
 
 def test_an_unknown_option_is_a_usage_error() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -14,7 +15,7 @@ from click.testing import CliRunner
 
 from rena_graph.cli import launch, main
 from rena_graph.cli.templates import SCRIPT, graph_template
-from rena_graph.errors import ExitCode, PortTaken
+from rena_graph.errors import ExitCode, NodeFailed, PortTaken
 from rena_graph.graph.model import Graph
 from rena_graph.runtime.launch import client
 from rena_graph.runtime.options import LaunchOptions
@@ -63,6 +64,7 @@ def dry_run(graph: Path, *options: str) -> dict[str, Any]:
         (["--debug", "scael"], "did you mean 'scale'?"),
         (["--debug", "x"], "its nodes are scale"),
         (["--debug", "scale", "--json"], "both want stdout"),
+        (["--debug", "scale", "--detach"], "leave one out"),
         (["--set", "gain=2"], "node.param"),
         (["--set", "scale.gain"], "node.param=value"),
         (["--set", "scale.gian=2"], '"gain"'),
@@ -240,9 +242,16 @@ def test_the_fallback_is_said(graph: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 # -- what the runtime gets ---------------------------------------------------------------------------
 class Launched(Script):
-    """A run that notes that it was closed."""
+    """A run that notes that it was closed, or let go of."""
 
     closed = False
+    detached = False
+    settings: tuple[str, ...] = ()
+    id = "c0ffee12"
+    session_pid = 4711
+
+    def detach(self) -> None:
+        self.detached = True
 
     def __enter__(self) -> Launched:
         return self
@@ -256,8 +265,9 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Graph, LaunchOptions
     """Takes the place of the runtime; keeps what it was asked for. Its runs end at once."""
     runs: list[tuple[Graph, LaunchOptions, Launched]] = []
 
-    def stand_in(graph: Graph, options: LaunchOptions) -> Launched:
+    def stand_in(graph: Graph, options: LaunchOptions, settings: Sequence[str] = ()) -> Launched:
         run = Launched({3: lambda: setattr(run, "code", ExitCode.SCRIPT)})
+        run.settings = tuple(settings)
         runs.append((graph, options, run))
         return run
 
@@ -272,6 +282,7 @@ def test_options_reach_the_runtime(graph: Path, launched: list[tuple[Graph, Laun
     ((loaded, asked, run),) = launched
     assert asked == LaunchOptions(transport="zmq", address="10.0.0.5:6379", instance="left", reload=True)
     assert loaded.params_of("scale")["gain"].value == 7
+    assert run.settings == ("scale.gain=7",)
     assert run.closed
     assert result.exit_code == ExitCode.SCRIPT  # as the run ended
 
@@ -279,6 +290,38 @@ def test_options_reach_the_runtime(graph: Path, launched: list[tuple[Graph, Laun
 def test_options_have_their_defaults(graph: Path, launched: list[tuple[Graph, LaunchOptions, Launched]]) -> None:
     CliRunner().invoke(launch.command, [str(graph)])
     assert launched[0][1] == LaunchOptions(transport=None, address="local", instance=None, reload=False, debug=None)
+
+
+def test_detach_returns_once_it_runs(
+    graph: Path, launched: list[tuple[Graph, LaunchOptions, Launched]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["launch", str(graph), "--detach", "--for", "30"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == "g runs as c0ffee12\n"
+    assert "rena-graph attach c0ffee12" in captured.err
+    assert "rena-graph stop c0ffee12" in captured.err
+    assert launched[0][1] == LaunchOptions(detach=True, run_for=30.0)
+    assert launched[0][2].detached
+    assert main(["launch", str(graph), "--detach", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"run": "c0ffee12", "graph": "g", "folder": "/runs/x", "pid": 4711}
+
+
+def test_what_keeps_a_detached_run_from_starting_gives_the_code(
+    graph: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Failing(Launched):
+        def start(self, progress: object) -> None:
+            self.records = [{"time": 0.0, "node": "scale", "level": "print", "text": "last words"}]
+            raise NodeFailed("init failed")
+
+    run = Failing()
+    monkeypatch.setattr(client, "launch", lambda *_: run)
+    assert main(["launch", str(graph), "--detach"]) == ExitCode.SCRIPT
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert [line.split(": ")[-1] for line in captured.err.splitlines()] == ["last words", "init failed"]
+    assert run.closed
+    assert not run.detached
 
 
 @pytest.mark.usefixtures("launched")

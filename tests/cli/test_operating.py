@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -298,3 +300,42 @@ def run_python(program: str) -> str:
 def test_from_another_process(run: FakeRun) -> None:
     done = run_cli("pause", "c0ffee12", "r_peaks")
     assert (done.returncode, done.stdout, done.stderr) == (0, "r_peaks: paused\n", "")
+
+
+# -- live views --------------------------------------------------------------------------------------
+def test_top_once_shows_all_runs_or_one(run: FakeRun, capsys: pytest.CaptureFixture[str]) -> None:
+    with fake_run("beef0001", "eeg"):
+        assert main(["top", "--once"]) == 0
+        lines = out(capsys)
+        assert {line.split()[0] for line in lines[-2:]} == {"c0ffee12", "beef0001"}
+    log = MessageLog(run.folder, time.time)
+    log.say("error", "ValueError: x", "r_peaks")
+    log.close()
+    assert main(["top", "heart-rate", "--once"]) == 0
+    text = capsys.readouterr().out
+    assert "heart-rate  running  0:20  ring  run c0ffee12" in text
+    assert "r_peaks: ValueError: x" in text
+    assert "last errors" in text
+
+
+def test_attach_shows_a_run_until_it_ends_and_gives_its_code(run: FakeRun, capsys: pytest.CaptureFixture[str]) -> None:
+    log = MessageLog(run.folder, time.time)
+    log.say("print", "before", "r_peaks")
+    threading.Timer(0.3, lambda: log.say("print", "meanwhile", "r_peaks")).start()
+    threading.Timer(0.6, run.end, [4, "it failed"]).start()
+    assert main(["attach"]) == 4
+    captured = capsys.readouterr()
+    log.close()
+    assert captured.err.splitlines() == ["run c0ffee12: Ctrl-C lets go, the run goes on", "it failed"]
+    lines = captured.out.splitlines()
+    assert lines[0].endswith(" r_peaks: meanwhile")
+    assert lines[1].startswith("heart-rate failed: a script ended it")
+
+
+def test_an_interrupt_only_lets_go_of_an_attached_run(run: FakeRun, capsys: pytest.CaptureFixture[str]) -> None:
+    threading.Timer(0.3, os.kill, [os.getpid(), signal.SIGINT]).start()
+    assert main(["attach", "--json"]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out.splitlines()[0])["event"] == "status"
+    assert captured.err.splitlines()[-1] == "run c0ffee12 goes on; `rena-graph stop c0ffee12` stops it"
+    assert {request["op"] for request in run.asked} == {"status"}

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from rena_graph.cli.view.errors import ErrorList
 from rena_graph.cli.view.ledger import REASONS, ledger_lines, source_lines
 from rena_graph.cli.view.lines import clean, message_lines
 from rena_graph.cli.view.live import live_view
@@ -211,3 +212,53 @@ def test_names_are_not_markup() -> None:
 def test_a_status_without_reports_is_drawn() -> None:
     lines = draw(complete({"graph": "g", "nodes": {"a": {"state": "placing"}}}), [])
     assert row(lines, "a") == "a placing – – – – 0 0 0 0 –"
+
+
+# -- the last errors ---------------------------------------------------------------------------------
+def test_errors_are_kept_once_with_how_often_they_came() -> None:
+    errors = ErrorList()
+    errors.add([message("hello"), message("boom\nValueError: 3 is wrong", level="error")])
+    errors.add([message("loop 7 failed\nTypeError: x", level="error", node="b")])
+    errors.add([message("boom\nValueError: 4 is wrong\n(and 59 times more since it was last said)", level="error")])
+    errors.add([message("", level="error"), message("careful", level="warning")])
+    assert errors.lines(5) == ["03:04:05 b: TypeError: x", "03:04:05 r_peaks (61 times): ValueError: 4 is wrong"]
+    assert errors.lines(1) == ["03:04:05 r_peaks (61 times): ValueError: 4 is wrong"]
+    assert errors.lines(0) == []
+
+
+def test_errors_are_bounded() -> None:
+    errors = ErrorList()
+    errors.add([message(f"error {'x' * n}", level="error") for n in range(500)])
+    assert len(errors) == 50
+    assert errors.lines(1)[0].endswith("x" * 499)
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (140, 40)])
+def test_errors_stay_while_log_lines_go_by(width: int, height: int) -> None:
+    errors = ErrorList()
+    errors.add([message(f"ValueError: {'ab'[n % 2]}", level="error") for n in range(10)])
+    shown = status(nodes={f"n{i}": node(state="failed") for i in range(9)})
+    console = Console(file=io.StringIO(), width=width, height=height, color_system=None)
+    console.print(live_view(shown, [f"log {i}" for i in range(500)], width, height, errors.lines(height)))
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert len(lines) <= height
+    at = lines.index("last errors")
+    assert [line.split()[-1] for line in lines[at + 1 : at + 3]] == ["a", "b"]
+    assert lines[-1] == "log 499"
+    assert sum(line.startswith("log") for line in lines) >= 4
+
+
+def test_a_node_that_does_not_keep_its_rate_is_named_with_the_reason() -> None:
+    good = {"verdict": "keeps up", "reason": "60 of 60 Hz", "trouble": False}
+    slow = {"verdict": "loop too slow", "reason": "its loop takes 30 ms of 17", "trouble": True}
+    lines = draw(status(nodes={"a": node(keeping=good), "b": node(keeping=slow), "c": node(keeping=None)}), [])
+    assert "b: loop too slow: its loop takes 30 ms of 17" in lines
+    assert not any(line.startswith("a: ") for line in lines)
+
+
+def test_what_ctrl_c_does_is_said() -> None:
+    console = Console(file=io.StringIO(), width=120, height=40, color_system=None)
+    console.print(live_view(status(), [], 120, 40, hint="Ctrl-C lets go"))
+    assert isinstance(console.file, io.StringIO)
+    assert "Ctrl-C lets go" in console.file.getvalue().splitlines()[0]

@@ -57,7 +57,7 @@ def runs_on(handle: RunHandle) -> int:
     """Its session's process id, once it has made loops after the launcher's death."""
     before = handle.status()["nodes"]["keeper"]["loops"]
     wait_until(lambda: handle.status()["nodes"]["keeper"]["loops"] > before + 50, what="more loops")
-    session = handle._session_pid()
+    session = handle.session_pid
     assert session is not None
     return session
 
@@ -81,7 +81,7 @@ def test_an_attached_run_can_be_let_go(ray_address: str, tmp_path: Path) -> None
     graph = graph_from_dict(doc, SCRIPTS, allow_code=[tmp_path])
     with launch(graph, LaunchOptions(address=ray_address)) as run:
         run.start()
-        session = run._session_pid()
+        session = run.session_pid
         assert session is not None
         run.detach()
     assert not run.ended

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from rena_graph.cli.view.numbers import NONE, asked_rate, clock_time, count, duration, rate
 
-__all__ = ["live_view", "node_table", "stream_table"]
+__all__ = ["keeping_lines", "live_view", "node_table", "stream_table"]
 
 _STATE_STYLES = {
     "running": "green",
@@ -38,10 +38,18 @@ _NODE_TITLES = (
 )
 _NODE_TITLES_SHORT = ("asked", "got", "loop", "p99", "over", "skip", "err", "drop", "age", "again")
 _MIN_LOG_LINES = 4
+_MAX_ERRORS = 5
 _TABLE_FRAME = 3  # a table's lines beside its rows: its header, the rule below it, and the line that counts the rest
 
 
-def live_view(status: Mapping[str, Any], lines: Sequence[str], width: int, height: int) -> RenderableType:
+def live_view(
+    status: Mapping[str, Any],
+    lines: Sequence[str],
+    width: int,
+    height: int,
+    errors: Sequence[str] = (),
+    hint: str = "Ctrl-C stops",
+) -> RenderableType:
     """All of it, at most `height` lines high.
 
     Parameters
@@ -52,18 +60,36 @@ def live_view(status: Mapping[str, Any], lines: Sequence[str], width: int, heigh
         Log lines, the newest last; as many of the newest as fit are shown.
     width, height : int
         Columns and lines of the terminal; below 100 columns the titles are short.
+    errors : sequence of str
+        The last different errors, the newest last; they stay while log lines go by.
+    hint : str
+        What Ctrl-C does while the run is running.
     """
+    troubles = keeping_lines(status["nodes"])[:_MAX_ERRORS]
+    errors = errors[-max(1, min(_MAX_ERRORS, height // 6)) :]
     # Header, and a line that Live needs below what it draws.
-    room = max(0, height - 2 - _MIN_LOG_LINES - 2 * _TABLE_FRAME)
+    room = max(0, height - 2 - _MIN_LOG_LINES - 2 * _TABLE_FRAME - (len(errors) + 1 if errors else 0) - len(troubles))
     nodes = min(len(status["nodes"]), max(1, room - min(len(status["streams"]), room // 3)))
     streams = min(len(status["streams"]), max(1, room - nodes))
-    parts: list[RenderableType] = [_headline(status), node_table(status["nodes"], nodes, width)]
+    parts: list[RenderableType] = [_headline(status, hint), node_table(status["nodes"], nodes, width)]
     used = 2 + nodes + _TABLE_FRAME
     if streams and status["streams"]:
         parts.append(stream_table(status["streams"], streams, width))
         used += streams + _TABLE_FRAME
+    parts += [Text(line, style="yellow", no_wrap=True, overflow="ellipsis") for line in troubles]
+    used += len(troubles)
+    if errors:
+        parts.append(Text("last errors", style="bold red"))
+        parts += [Text(line, style="red", no_wrap=True, overflow="ellipsis") for line in errors]
+        used += len(errors) + 1
     parts += [_log_line(line) for line in lines[-max(_MIN_LOG_LINES, height - used) :]]
     return Group(*parts)
+
+
+def keeping_lines(nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """A line for each node that does not keep its rate: why, as far as the coordinator can tell."""
+    troubles = [(name, node.get("keeping")) for name, node in nodes.items()]
+    return [f"{name}: {known['verdict']}: {known['reason']}" for name, known in troubles if known and known["trouble"]]
 
 
 def node_table(nodes: Mapping[str, Mapping[str, Any]], limit: int, width: int) -> Table:
@@ -102,14 +128,14 @@ def _table(name: str, state: str, numbers: Sequence[str], width: int) -> Table:
     return table
 
 
-def _headline(status: Mapping[str, Any]) -> Text:
+def _headline(status: Mapping[str, Any], hint: str) -> Text:
     state = status["state"]
     return Text.assemble(
         (status["graph"], "bold"),
         "  ",
         (state, "green" if state == "running" else "yellow"),
         f"  {clock_time(status['uptime'])}  {status['transport']}  run {status['run']}  ",
-        ("Ctrl-C stops" if state == "running" else "", "dim"),
+        (hint if state == "running" else "", "dim"),
         no_wrap=True,
         overflow="ellipsis",
     )

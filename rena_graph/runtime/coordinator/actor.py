@@ -124,7 +124,7 @@ class CoordinatorActor:
         while not self._ended.is_set():
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._ended.wait(), TICK_SECONDS)
-            self._hear(Tick())
+            self._hear(StopAsked("the time is over") if self._time_is_over() else Tick())
         await self._server.close()
         return int(self._machine.exit_code)
 
@@ -340,6 +340,10 @@ class CoordinatorActor:
                 report = await asyncio.wait_for(asyncio.wrap_future(self._agent.report.remote().future()), 1.0)
                 self._report = report or self._report
         return self._known_status()
+
+    def _time_is_over(self) -> bool:
+        run_for, since = self._setup.options.run_for, self._running_since
+        return run_for is not None and since is not None and self._clock.now() - since >= run_for
 
     def _known_status(self) -> dict[str, Any]:
         since = self._running_since

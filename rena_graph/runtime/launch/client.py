@@ -218,8 +218,10 @@ class Run(RunHandle):
             if self._session is not None and self._session.poll() is None:
                 self._kill_session()
 
-    def _session_pid(self) -> int | None:
-        return super()._session_pid() if self._session is None else self._session.pid
+    @property
+    def session_pid(self) -> int | None:
+        """The process that holds the run together, while it is there."""
+        return super().session_pid if self._session is None else self._session.pid
 
     def detach(self) -> None:
         """Let go of the run: from now on it ends when somebody stops it, or by itself, whatever becomes of us.
@@ -272,7 +274,7 @@ class Run(RunHandle):
     def _tell_session(self) -> None:
         """End the run without its coordinator: our end of the pipe closes, or else by a signal."""
         self._let_go()
-        session = self._session_pid()
+        session = self.session_pid
         if session is not None and (self._detached or self._setup.options.detach):
             with suppress(ProcessLookupError):
                 os.kill(session, signal.SIGTERM)

@@ -121,6 +121,10 @@ class RunHandle:
         """What scripts printed and the run has to say, since the last call: ``time``, ``node``, ``level``, ``text``."""
         return self._tail.read()
 
+    def skip_messages(self) -> None:
+        """Leave out of :meth:`messages` all that was said until now."""
+        self._tail.skip()
+
     def streams(self) -> dict[str, Any]:
         """Every stream's format, who makes it and where it is; see :meth:`stream`."""
         streams: dict[str, Any] = self.ask({"op": "streams"})["streams"]
@@ -233,7 +237,7 @@ class RunHandle:
 
     def _kill_session(self) -> None:
         """Without a coordinator to ask: the session goes, and the reaper ends what it leaves."""
-        session = self._session_pid()
+        session = self.session_pid
         if session is None:
             return
         with suppress(FileNotFoundError):
@@ -243,8 +247,9 @@ class RunHandle:
         with suppress(ProcessLookupError):
             os.kill(session, signal.SIGKILL)
 
-    def _session_pid(self) -> int | None:
-        """The session process, while it is there: the first that noted itself."""
+    @property
+    def session_pid(self) -> int | None:
+        """The process that holds the run together, while it is there: the first that noted itself."""
         try:
             pid, start = (self._runtime / "pids").read_text().split(maxsplit=2)[:2]
         except (OSError, ValueError):
