@@ -10,6 +10,7 @@ The tree (whose fault it is, in brackets)::
     │   ├── ScriptLoadError     the file does not give one RenaScript class
     │   ├── OutputRefused       a bad value was assigned to an output
     │   ├── ParamRefused        a parameter value of the wrong type or range
+    │   ├── StateRefused        what save_state() gave cannot be kept, or not be given back
     │   └── NodeFailed          a node ended the run
     ├── EnvironmentRefused      [the machine's: something it lacks or somebody else holds]
     │   ├── MissingExtra        an optional package is not installed
@@ -53,6 +54,7 @@ __all__ = [
     "ScriptError",
     "ScriptLoadError",
     "SharedMemoryShort",
+    "StateRefused",
     "StreamFormatError",
     "StreamNotFound",
     "TransportError",
@@ -142,6 +144,10 @@ class ParamRefused(ScriptError):
     """A parameter value of the wrong type or out of its range; nothing is changed."""
 
     exit_code = ExitCode.USAGE
+
+
+class StateRefused(ScriptError):
+    """What ``save_state()`` returned cannot be kept, or what was kept cannot be given back to ``load_state()``."""
 
 
 class NodeFailed(ScriptError):

@@ -16,7 +16,7 @@ from rena_graph.streams.params import Params
 from rena_graph.streams.presets import StreamPresets
 from rena_graph.streams.spec import StreamSpec
 
-__all__ = ["Conventions", "LoopInfo", "RenaScript", "ScriptContext", "conventions"]
+__all__ = ["Conventions", "LoopInfo", "RenaScript", "ScriptContext", "conventions", "half_kept", "keeps_state"]
 
 
 @dataclass
@@ -155,6 +155,26 @@ class RenaScript(ABC):
     def cleanup(self) -> None:  # noqa: B027 - a script may well do without
         """Called once, when the node stops."""
 
+    def save_state(self) -> Any:
+        """Give what a restarted node needs to go on as if nothing had happened; called after each loop.
+
+        Optional: a script that has both this and :meth:`load_state` keeps state across restarts. What it returns is
+        committed together with the positions of its inputs, after its outputs are out.
+
+        Returns
+        -------
+        object
+            Made of None, bool, int, float, str, bytes, list, tuple, dict, numpy arrays and numpy scalars; it is copied
+            at once. Anything else is refused and counted, and a restart then goes back to the last state that was not.
+        """
+        return None
+
+    def load_state(self, state: Any) -> None:  # noqa: B027 - a script may well do without
+        """Take up what :meth:`save_state` of the process before this one gave last; called after :meth:`init`.
+
+        Also after the script was changed (``launch --reload``). An exception here is one in ``init()``.
+        """
+
     def set_output(self, stream_name: str, data: Any, timestamp: Any = None) -> None:
         """Send `data` after this loop, with timestamps of the script's own.
 
@@ -203,6 +223,23 @@ class RenaScript(ABC):
         if info == "DataType":
             return preset.data_type
         raise ValueError(f"no stream info {info!r}: there is NominalSamplingRate, ChannelNames and DataType")
+
+
+_STATE_METHODS = ("save_state", "load_state")
+
+
+def keeps_state(script: type[RenaScript]) -> bool:
+    """Whether a script keeps state across restarts: it has both methods for it."""
+    return all(getattr(script, name) is not getattr(RenaScript, name) for name in _STATE_METHODS)
+
+
+def half_kept(script: type[RenaScript]) -> str | None:
+    """What to tell the author of a script that has one of the two methods that keep state, and not the other."""
+    there = [name for name in _STATE_METHODS if getattr(script, name) is not getattr(RenaScript, name)]
+    if len(there) != 1:
+        return None
+    missing = next(name for name in _STATE_METHODS if name not in there)
+    return f"{script.__name__} has {there[0]}() and no {missing}(): nothing is kept across restarts"
 
 
 class Conventions(NamedTuple):

@@ -29,6 +29,15 @@ class ClassName(RenaScript):
 
     def cleanup(self):
         """Once, when the node stops."""
+
+    # Where your script remembers something from loop to loop (a filter's state, a count), these two keep it when the
+    # node is restarted, see docs/scripting.md:
+    #
+    # def save_state(self):
+    #     return {"count": self.count}  # numbers, text, lists, dicts, arrays
+    #
+    # def load_state(self, state):
+    #     self.count = state["count"]
 '''
 """A script; ``ClassName`` is to be replaced."""
 

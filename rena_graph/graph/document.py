@@ -260,6 +260,10 @@ class NodeDef(Model):
     loop_time: PositiveSeconds | None = Field(
         default=None, description="Seconds that a loop is expected to take, in the mean; checked against the rates."
     )
+    save_state_every: Seconds = Field(
+        default=0.0,
+        description="Seconds between two saves of the script's state, at least; after every loop where 0.",
+    )
     layout: Literal["samples_first", "channels_first"] | None = Field(
         default=None,
         description="Which way round the script's arrays are; by the script's import names where left out.",

@@ -55,6 +55,10 @@ class HostPaths:
         """Path prefix of a node's console files; by index, since names may hold any character."""
         return str(self.runtime / f"console-{index}-{epoch}")
 
+    def state(self, index: int) -> str:
+        """Path prefix of a node's saved state."""
+        return str(self.board.parent / f"rg-{self.run}-state-{index}")
+
     def stream(self, index: int, transport: str) -> str:
         """Address of a stream."""
         return f"/dev/shm/rg-{self.run}-{index}" if transport == "ring" else f"ipc://{self.runtime}/s{index}"
@@ -123,6 +127,7 @@ class Plan:
             events=self.paths.events,
             console=self.paths.console(node, epoch, row),
             runtime_dir=str(self.paths.runtime),
+            state=self.paths.state(row),
             params=dict(params),
             transport=self.transport,
         )

@@ -64,6 +64,8 @@ class NodeSetup:
         Path of the board, ZMQ endpoints of the host agent, and path prefix of the console files.
     runtime_dir : str
         The run's folder of sockets on this host, whose lock the process holds while it lives.
+    state : str
+        Path prefix of the files that hold the script's saved state; needed by scripts that save one.
     reload : bool
         Whether the coordinator wants to know which files the script imported.
     """
@@ -83,6 +85,7 @@ class NodeSetup:
     events: str
     console: str
     runtime_dir: str
+    state: str = ""
     params: dict[str, ParamDef] = field(default_factory=dict)
     transport: Literal["ring", "zmq"] = "ring"
     reload: bool = False

@@ -32,14 +32,15 @@ class InputPort:
         Which axis of the data that the script sees comes first.
     """
 
-    __slots__ = ("_data", "_new", "_pair", "_seen", "_stamps", "buffer", "layout", "name")
+    __slots__ = ("_data", "_new", "_seen", "_stamps", "buffer", "layout", "name", "pair")
 
     def __init__(self, name: str, buffer: InputBuffer | ShownWindow, layout: Layout = "samples_first") -> None:
         self.name = name
         self.buffer = buffer
         self.layout = layout
         self._seen = -1
-        self._pair: Pair | None = None
+        self.pair: Pair | None = None
+        """What the script was shown last; None where it is shown no such stream."""
         self._data, self._stamps = self._arranged(buffer.data), buffer.timestamps
         self._new: tuple[NDArray[Any], NDArray[Any]] | int = 0
 
@@ -66,7 +67,7 @@ class InputPort:
 
     def begin_loop(self, shown: dict[str, Pair]) -> None:
         """Put into `shown` what the window holds now; from now on, what arrives is the next loop's."""
-        buffer, pair = self.buffer, self._pair
+        buffer, pair = self.buffer, self.pair
         if shown.get(self.name) is not pair or (
             pair is not None and (pair[0] is not self._data or pair[1] is not self._stamps)
         ):
@@ -83,13 +84,13 @@ class InputPort:
     def adopt(self, shown: dict[str, Pair]) -> None:
         """Take over what the script put in the place of the pair that it was given."""
         pair = shown.get(self.name)
-        if pair is self._pair and (pair is None or (pair[0] is self._data and pair[1] is self._stamps)):
+        if pair is self.pair and (pair is None or (pair[0] is self._data and pair[1] is self._stamps)):
             return
         self._keep_new()
         before = len(self.buffer) - self.buffer.new_count
         if pair is None:
             self.buffer.clear_up_to_index(before)
-            self._pair = None
+            self.pair = None
             return
         try:
             data, stamps = pair
@@ -103,14 +104,14 @@ class InputPort:
         """Show the window as it is now."""
         buffer = self.buffer
         self._data, self._stamps = self._arranged(buffer.data), buffer.timestamps
-        self._pair = shown[self.name] = [self._data, self._stamps]
+        self.pair = shown[self.name] = [self._data, self._stamps]
         self._seen = buffer.version
 
     def forget(self, shown: dict[str, Pair]) -> None:
         """Empty the window, and take it out of `shown` until something arrives."""
         self.buffer.clear_data()
         shown.pop(self.name, None)
-        self._pair = None
+        self.pair = None
 
     def cut(self, shown: dict[str, Pair], *, index: int | None = None, timestamp: float | None = None) -> None:
         """Clear up to an index or a timestamp, or everything."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -159,6 +159,11 @@ class Outputs(dict[str, Any]):
     def reanchored(self) -> int:
         """How often default timestamps had to be moved forward to the clock, over all outputs."""
         return sum(stamps.reanchored for stamps in self._all_stamps)
+
+    def go_on(self, last: Mapping[str, float]) -> None:
+        """Let default timestamps follow on those that a process before this one gave: seconds, by output."""
+        for name, timestamp in last.items():
+            self._senders[name].stamps.note(timestamp)
 
     def prepare(self) -> None:
         """Do now what can be done of the next :meth:`collect`: call it when nobody waits."""

@@ -55,6 +55,10 @@ class ShownWindow:
         self._new = new_count
         self.version += 1
 
+    def remember(self, count: int) -> None:
+        """Show of what comes before the first :meth:`show` only the newest `count` samples: the rest is cleared."""
+        self._cleared = self._end - count
+
     def mark(self) -> None:
         """Nothing is new until the next :meth:`show`."""
         self._new = 0

@@ -252,6 +252,27 @@ class ScriptHarness:
         """
         self.params.apply({**(values or {}), **named})
 
+    def restart(self) -> None:
+        """Let the script die after the loop that was run last, and go on in a new object, as in a run.
+
+        What ``save_state()`` gives is encoded, a new object is made, ``init()`` called, and ``load_state()`` with what
+        was decoded. The windows of the inputs stay, as do parameters and what was sent; :attr:`script` is the new
+        object. A script without the two methods begins anew.
+
+        Raises
+        ------
+        UsageError
+            ``init()`` was not called.
+        StateRefused
+            What ``save_state()`` gave cannot be kept; the message says what and where.
+        Exception
+            Whatever the script raises.
+        """
+        if self._state != "running":
+            raise UsageError("restart() comes after init() and before cleanup(); use the harness in a with statement")
+        self._parts.restart()
+        self.script = self._parts.script
+
     @property
     def dropped(self) -> dict[str, int]:
         """By input: samples that were fed and that no loop saw, for whatever reason."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from rena_graph import compat
 from rena_graph.errors import OutputRefused, UsageError
@@ -10,10 +11,11 @@ from rena_graph.graph.document import EveryTrigger, NodeDef
 from rena_graph.runtime.node.feed import EveryGate
 from rena_graph.runtime.node.script_loader import instantiate
 from rena_graph.runtime.setup import NodeSetup
-from rena_graph.script import LoopInfo, RenaScript, ScriptContext, conventions
+from rena_graph.script import LoopInfo, RenaScript, ScriptContext, conventions, keeps_state
 from rena_graph.streams.inputs import Inputs
 from rena_graph.streams.outputs import OutputPort, Outputs
 from rena_graph.streams.params import Params
+from rena_graph.streams.state_codec import decode_state, encode_state
 from rena_graph.testing.clock import FakeClock
 from rena_graph.testing.inlet import Inlet
 from rena_graph.testing.outlets import SentOutputs
@@ -56,7 +58,7 @@ class LoneNode:
         self.sent = SentOutputs({port.name: port.spec for port in ports})
         self.params = Params(definition.params, folder=setup.folder)
         self._loop_info = LoopInfo()
-        context = ScriptContext(
+        self._context = ScriptContext(
             inputs=self._inputs,
             outputs=self._outputs,
             params=self.params,
@@ -68,7 +70,7 @@ class LoneNode:
             simulate_input=definition.simulate_input,
             loop=self._loop_info,
         )
-        self.script = instantiate(script_class, context)
+        self.script = instantiate(script_class, self._context)
 
     def _gate(self, definition: NodeDef) -> EveryGate | None:
         trigger = definition.trigger
@@ -96,6 +98,25 @@ class LoneNode:
             feeds = [feed for feed in feeds if feed.setup.definition.delayed]
         for feed in feeds:
             feed.take()
+
+    def restart(self) -> None:
+        """Another object of the script takes this one's place, as a new process takes that of one that died.
+
+        Raises
+        ------
+        StateRefused
+            ``save_state()`` gave something that cannot be kept.
+        """
+        script_class = type(self.script)
+        kept = encode_state(self.script.save_state()) if keeps_state(script_class) else None
+        for name in self._outputs:
+            self._outputs[name] = None
+        self._loop_info = LoopInfo()
+        self._context = replace(self._context, loop=self._loop_info)
+        self.script = instantiate(script_class, self._context)
+        self.call(self.script.init)
+        if kept is not None:
+            self.script.load_state(decode_state(kept))
 
     def loop(self) -> None:
         """One call of the script's ``loop()``; see :meth:`call`."""

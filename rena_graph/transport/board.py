@@ -21,84 +21,96 @@ from rena_graph.transport.histogram import BUCKETS
 
 __all__ = ["Board", "EdgeColumn", "NodeColumn", "Row", "StreamColumn"]
 
-MAGIC = int.from_bytes(b"RGBOARD1", "little")
+MAGIC = int.from_bytes(b"RGBOARD2", "little")
 _HEADER = 64
-_ROW = 64  # columns of a stream's or an edge's row
-_NODE_SCALARS = 64
-_NODE_ROW = _NODE_SCALARS + 4 * BUCKETS
+_SCALARS = 64
+"""Columns of a row that are single numbers; histograms come after them."""
+_STREAM_ROW = _SCALARS
+_EDGE_ROW = _SCALARS + BUCKETS
+_NODE_ROW = _SCALARS + 5 * BUCKETS
 
 
 class StreamColumn(IntEnum):
-    """A stream, as its writer counts it (and, for external streams, its bridge)."""
+    """A stream, as its writer counts it (and, for external streams, its bridge).
+
+    The first two columns are what a loop commits (:mod:`rena_graph.transport.commit`), to columns 32 and 48.
+    """
 
     PRODUCED = 0
     """Samples published so far: the sequence number of the next one."""
-    CHUNKS = 1
-    BYTES = 2
-    EPOCH = 3
-    BLOCKED_NS = 4
+    REPEATED = 1
+    """Samples that a process published in the loop that it did not survive: its successor makes them again."""
+    CHUNKS = 2
+    BYTES = 3
+    EPOCH = 4
+    BLOCKED_NS = 5
     """Time that the writer waited for readers of policy ``block``."""
-    BLOCK_TIMEOUTS = 5
-    LAST_TIMESTAMP = 6  # float
-    REANCHORED = 7
+    BLOCK_TIMEOUTS = 6
+    LAST_TIMESTAMP = 7  # float
+    REANCHORED = 8
     """Times that default timestamps were more than 50 ms off and anchored anew."""
-    SOURCE_STATE = 8
+    SOURCE_STATE = 9
     """A :class:`rena_graph.bridges.base.SourceState`; 0 for streams made by nodes."""
-    SOURCE_GAPS = 9
+    SOURCE_GAPS = 10
     """Holes in arriving sequence or time."""
-    SOURCE_LOST = 10
+    SOURCE_LOST = 11
     """Samples that, by the nominal rate, fell into those holes."""
-    SOURCE_REJECTED = 11
+    SOURCE_REJECTED = 12
     """Messages that did not decode or fit."""
-    SOURCE_RECOVERIES = 12
-    SOURCE_BACKWARDS = 13
+    SOURCE_RECOVERIES = 13
+    SOURCE_BACKWARDS = 14
     """Timestamps that arrived NaN or earlier than the one before."""
-    ENDED = 14
+    ENDED = 15
     """1 once the writer said that no more comes."""
-    BAD = 15
+    BAD = 16
     """Chunks refused at the output."""
 
 
 class EdgeColumn(IntEnum):
-    """An edge, as its reader counts it. ``DELIVERED`` plus all ``DROPPED_*`` is ``POSITION - START``."""
+    """An edge, as its reader counts it. ``DELIVERED`` less ``REPEATED`` plus all ``DROPPED_*`` is ``POSITION - START``.
+
+    The columns up to ``REPEATED`` are what a loop commits (:mod:`rena_graph.transport.commit`), to copies that begin
+    at columns 32 and 48.
+    """
 
     POSITION = 0
     """Sequence number of the next sample to take."""
     START = 1
     """Sequence number at which this edge's ledger begins."""
-    DELIVERED = 2
-    DROPPED_OVERRUN = 3
+    DROPPED_OVERRUN = 2
     """Overwritten before they were taken."""
-    DROPPED_WINDOW = 4
+    DROPPED_WINDOW = 3
     """Left the input window before any loop saw them."""
-    DROPPED_LATEST = 5
+    DROPPED_LATEST = 4
     """Skipped for a newer chunk, as policy ``latest`` says."""
-    DROPPED_VIEW = 6
+    DROPPED_VIEW = 5
     """Overtaken while a loop looked at them in place; what was computed from them was discarded."""
-    DROPPED_TRANSPORT = 7
+    DROPPED_TRANSPORT = 6
     """Lost between writer and reader (ZMQ's queues)."""
-    DROPPED_RESTART = 8
+    DROPPED_RESTART = 7
     """Passed while the node was away."""
-    DROPPED_REFUSED = 9
+    DROPPED_REFUSED = 8
     """A bridge's outside did not take them."""
-    ACTIVE = 10
-    """1 while a running reader holds the edge: only such readers can make a writer wait."""
-    READER_EPOCH = 11
-    BLOCK_NS = 12
-    """Longest wait that this edge asks of its writer; 0: it never blocks."""
-    FILLED = 13
+    FILLED = 9
     """NaN samples put into the window where the stream had a gap (``"gaps": "nan"``)."""
-    RESETS = 14
+    LAST_TIMESTAMP = 10  # float
+    HELD = 11
+    """1 plus the samples in the script's window after its last loop; 0 where the script was shown no such stream."""
+    DELIVERED = 12
+    """Samples handed to loops; what was handed out again after a restart counts again."""
+    REPEATED = 13
+    """Samples that were handed to a loop which its process did not survive, and that its successor is handed again."""
+    ACTIVE = 14
+    """1 while a running reader holds the edge: only such readers can make a writer wait."""
+    READER_EPOCH = 15
+    BLOCK_NS = 16
+    """Longest wait that this edge asks of its writer; 0: it never blocks."""
+    RESETS = 17
     """Times that the buffer began anew since the stream changed its format."""
-    LAST_TIMESTAMP = 15  # float
-    RESUME = 16
-    """Position after the last loop whose outputs are out: where a restarted node goes on."""
-    REPEATED = 17
-    """Samples that were handed to a loop which its process did not survive, and that its successor saw again."""
 
 
 class NodeColumn(IntEnum):
-    """A node, as its own process counts it."""
+    """A node, as its own process counts it. Columns 32 to 33 and 48 to 49 are copies of ``STATE_*``, once committed."""
 
     STATE = 0
     """A :class:`rena_graph.runtime.lifecycle.NodeState`."""
@@ -142,6 +154,13 @@ class NodeColumn(IntEnum):
     """Seconds by which its deadlines come after the grid's."""
     ORIGIN = 25  # float
     """Graph time at which the grid of its deadlines begins; the same for all nodes on the clock."""
+    STATE_FILE = 30
+    """Which of its two files holds the script's saved state (1 or 2); 0: none was saved."""
+    STATE_BYTES = 31
+    COMMITS = 40
+    """Commits made; the lowest bit says which of two copies counts. The one store that commits."""
+    STATES_REFUSED = 41
+    """Times that the script's state could not be saved: a restart goes back to the commit before."""
 
 
 _FLOATS = {
@@ -166,11 +185,12 @@ class Row:
         self.ints[column] += amount
 
     def histogram(self, which: int) -> memoryview:
-        """Of a node's row: 0 loop run times, 1 lateness, 2 age of data at the loop, 3 deadline to outputs out.
+        """See :class:`Histogram`.
 
-        See :class:`Histogram`.
+        Of a node's row: 0 loop run times, 1 lateness, 2 age of data at the loop, 3 deadline to outputs out, 4 age of
+        data when its outputs are out. Of an edge's row: 0 the end-to-end latency of a sink.
         """
-        start = _NODE_SCALARS + which * BUCKETS
+        start = _SCALARS + which * BUCKETS
         return self.ints[start : start + BUCKETS]
 
 
@@ -192,7 +212,7 @@ class Board:
     @staticmethod
     def size(streams: int, edges: int, nodes: int) -> int:
         """Bytes of a board of so many rows."""
-        return 8 * (_HEADER + _ROW * (streams + edges) + _NODE_ROW * nodes)
+        return 8 * (_HEADER + _STREAM_ROW * streams + _EDGE_ROW * edges + _NODE_ROW * nodes)
 
     @classmethod
     def create(cls, path: Path, *, streams: int, edges: int, nodes: int) -> Board:
@@ -229,17 +249,18 @@ class Board:
     def stream(self, index: int) -> Row:
         """Row of a stream; columns are :class:`StreamColumn`."""
         self._check(index, self.streams, "stream")
-        return self._row(_HEADER + _ROW * index, _ROW)
+        return self._row(_HEADER + _STREAM_ROW * index, _STREAM_ROW)
 
     def edge(self, index: int) -> Row:
         """Row of an edge; columns are :class:`EdgeColumn`."""
         self._check(index, self.edges, "edge")
-        return self._row(_HEADER + _ROW * (self.streams + index), _ROW)
+        return self._row(_HEADER + _STREAM_ROW * self.streams + _EDGE_ROW * index, _EDGE_ROW)
 
     def node(self, index: int) -> Row:
         """Row of a node; columns are :class:`NodeColumn`."""
         self._check(index, self.nodes, "node")
-        return self._row(_HEADER + _ROW * (self.streams + self.edges) + _NODE_ROW * index, _NODE_ROW)
+        start = _HEADER + _STREAM_ROW * self.streams + _EDGE_ROW * self.edges
+        return self._row(start + _NODE_ROW * index, _NODE_ROW)
 
     @staticmethod
     def _check(index: int, count: int, what: str) -> None:

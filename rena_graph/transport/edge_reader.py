@@ -20,7 +20,7 @@ DROP_COLUMNS = {
 class EdgeReader:
     """What any reader does besides moving samples: position and counters, in the edge's row of the board.
 
-    Between two calls ``DELIVERED`` plus all ``DROPPED_*`` is ``POSITION - START``, always.
+    Between two calls ``DELIVERED`` less ``REPEATED`` plus all ``DROPPED_*`` is ``POSITION - START``, always.
     """
 
     def __init__(self, spec: StreamSpec, edge: EdgeOptions, row: Row) -> None:
@@ -42,7 +42,7 @@ class EdgeReader:
         ints = self._ints
         for column in DROP_COLUMNS.values():
             ints[column] = 0
-        ints[EdgeColumn.DELIVERED] = 0
+        ints[EdgeColumn.DELIVERED] = ints[EdgeColumn.REPEATED] = 0
         ints[EdgeColumn.START] = ints[EdgeColumn.POSITION] = self._position = position
 
     def _resume(self) -> None:
@@ -51,7 +51,8 @@ class EdgeReader:
         self._position = ints[EdgeColumn.POSITION]
         # A reader that was killed between two stores left the one without the other.
         dropped = sum(ints[column] for column in DROP_COLUMNS.values())
-        ints[EdgeColumn.DELIVERED] = max(0, self._position - ints[EdgeColumn.START] - dropped)
+        passed = self._position - ints[EdgeColumn.START]
+        ints[EdgeColumn.DELIVERED] = max(0, passed - dropped) + ints[EdgeColumn.REPEATED]
 
     def _activate(self) -> None:
         ints = self._ints

@@ -118,6 +118,9 @@ class RingWriter:
         ints[_BOARD_CHUNKS] = self._chunks
         ints[StreamColumn.EPOCH] = epoch
         ints[StreamColumn.ENDED] = 0
+        if self._sequence:
+            # Its writer before may have been killed ahead of this.
+            self._floats[_LAST_TIMESTAMP] = self._stamp_values[(self._sequence - 1) % self._stamp_capacity]
 
     def publish(self, data: Samples, timestamps: Stamps, origin: float = _NAN) -> int:
         """Make samples visible to all readers.

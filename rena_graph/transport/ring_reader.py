@@ -61,15 +61,18 @@ class RingReader(EdgeReader):
         self._attach(start, resume)
 
     def _attach(self, start: int | None, resume: bool) -> None:
+        self._away_until = -1
         if resume and self._ints[EdgeColumn.READER_EPOCH]:
             self._resume()
+            self._seen_from = self._ints[EdgeColumn.START]
+            self._away_until = self._position
             self._lose(EdgeColumn.DROPPED_RESTART)
         else:
             committed = self._words[_COMMITTED]
             if start is not None and not 0 <= start <= committed:
                 raise UsageError(f"stream {self.spec.name!r}: cannot start at {start}, {committed} were published")
             self._begin(committed if start is None else start)
-        self._seen_from = self._position
+            self._seen_from = self._position
         self._activate()
         self._announce()
 
@@ -111,8 +114,14 @@ class RingReader(EdgeReader):
             floor = words[_FLOOR]
             if floor <= self._position:
                 return int(committed - self._position)
+            if self._position == self._away_until:
+                # Nothing was taken yet: it is still the restart (a long init(), say) that this was missed for. Nor
+                # is what the margin passes over part of any window.
+                column = EdgeColumn.DROPPED_RESTART
             room = max(0, committed - floor) // _MARGIN
             self._drop(min(committed, floor + room) - self._position, column)
+            if column is EdgeColumn.DROPPED_RESTART:
+                self._seen_from = self._away_until = self._position
 
     def _jump(self, available: int) -> int:
         """Leave out all before the newest chunk."""
@@ -172,7 +181,7 @@ class RingReader(EdgeReader):
     def window(self, count: int) -> tuple[Samples, Stamps, int]:
         """Views of the newest `count` samples up to the read position, and the first one's sequence number.
 
-        Never of what lay before this reader's time, or was overwritten: then there are fewer.
+        Never of what lay before this edge's time, or was overwritten: then there are fewer.
         """
         first = max(self._position - count, self._seen_from, self._words[_FLOOR])
         first = min(first, self._position)

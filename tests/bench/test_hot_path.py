@@ -23,7 +23,7 @@ from rena_graph.runtime.node.parts import NodeParts
 from rena_graph.runtime.setup import InputSetup, NodeSetup, OutputSetup
 from rena_graph.script import RenaScript
 from rena_graph.streams.spec import StreamSpec
-from rena_graph.transport.board import Board, EdgeColumn
+from rena_graph.transport.board import Board, EdgeColumn, NodeColumn
 from rena_graph.transport.interface import EdgeOptions, StreamPort
 from rena_graph.transport.links import create_stream, remove_stream
 
@@ -192,10 +192,11 @@ def test_loops_leave_nothing_behind_in_memory(readers: int, tmp_path: Path) -> N
 def test_what_is_counted_after_the_outputs_are_out_is_counted(tmp_path: Path) -> None:
     with hop(tmp_path / "h") as made:
         edge = made.board.edge(0).ints
-        before = edge[EdgeColumn.DELIVERED]
+        commits = made.board.node(1).ints
+        before, committed = edge[EdgeColumn.DELIVERED], commits[NodeColumn.COMMITS]
         made.step(made.out)
-        assert edge[EdgeColumn.RESUME] == edge[EdgeColumn.POSITION]
         made.step(made.into[0])
         assert edge[EdgeColumn.DELIVERED] == before + SAMPLES
-        assert edge[EdgeColumn.RESUME] == edge[EdgeColumn.POSITION] == made.out._writers[0]._sequence  # type: ignore[attr-defined]
+        assert edge[EdgeColumn.POSITION] == made.out._writers[0]._sequence  # type: ignore[attr-defined]
+        assert commits[NodeColumn.COMMITS] == committed + 1
         assert made.board.edge(0).floats[EdgeColumn.LAST_TIMESTAMP] == made.consumers[0].script.inputs["X"][1][-1]

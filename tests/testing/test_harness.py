@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rena_graph import RenaScript, StreamSpec
-from rena_graph.errors import GraphInvalid, OutputRefused, ParamRefused, ScriptLoadError, UsageError
+from rena_graph.errors import GraphInvalid, OutputRefused, ParamRefused, ScriptLoadError, StateRefused, UsageError
 from rena_graph.testing import FakeClock, ScriptHarness
 
 EEG = {"EEG": StreamSpec("EEG", 2, "float32", 100.0, ("C3", "C4"))}
@@ -498,3 +498,62 @@ def test_scripts_with_the_original_s_names_run_and_the_names_go_with_them(tmp_pa
     assert data.tolist() == [[2, 7]], "channels come first there"
     assert timestamps.tolist() == [node.clock.now()]
     assert not [name for name in sys.modules if name.startswith("physiolabxr")]
+
+
+# -- restarts ----------------------------------------------------------------------------------------
+class Summing(RenaScript):
+    """A running sum, which survives."""
+
+    def init(self) -> None:
+        self.sum = 0.0
+        self.kept: dict[str, Any] = {}
+
+    def loop(self) -> None:
+        new, _ = self.inputs.new("EEG")
+        self.sum += float(new.sum())
+        self.outputs["out"] = [self.sum, float(len(self.inputs["EEG"][1]))]
+
+    def save_state(self) -> Any:
+        return {"sum": self.sum, **self.kept}
+
+    def load_state(self, state: Any) -> None:
+        self.sum = state["sum"]
+
+
+def test_a_restart_makes_a_new_object_with_the_old_ones_state_and_windows() -> None:
+    with ScriptHarness(Summing, {"inputs": ["EEG"], **TWO}, EEG) as node:
+        before = node.script
+        node.feed("EEG", [[1, 2], [3, 4]])
+        node.loop()
+        node.restart()
+        assert node.script is not before
+        node.feed("EEG", [[5, 6]])
+        node.loop()
+        assert node.outputs["out"][0].tolist() == [[10, 2], [21, 3]]
+        assert node.script.loop_info.number == 0
+
+
+def test_a_restart_without_the_methods_begins_anew() -> None:
+    harness, first = watch({"inputs": ["EEG"]}, EEG)
+    with harness:
+        harness.feed("EEG", [[1, 2]])
+        harness.loop()
+        harness.restart()
+        assert len(first.seen) == 1
+        assert isinstance(harness.script, Watcher)
+        assert harness.script.seen == []
+
+
+def test_a_restart_says_what_cannot_be_kept() -> None:
+    with ScriptHarness(Summing, {"inputs": ["EEG"], **TWO}, EEG) as node:
+        assert isinstance(node.script, Summing)
+        node.script.kept = {"filters": [{1, 2}]}
+        with pytest.raises(StateRefused, match=r"state\['filters'\]\[0\] is of type set"):
+            node.restart()
+
+
+def test_a_restart_comes_after_init() -> None:
+    node = ScriptHarness(Summing, {"inputs": ["EEG"], **TWO}, EEG)
+    with pytest.raises(UsageError, match="after init"):
+        node.restart()
+    node.cleanup()

@@ -23,6 +23,7 @@ from rena_graph.runtime.plan import HostPaths, Plan
 from rena_graph.streams.spec import StreamSpec
 from rena_graph.transport.board import Board, EdgeColumn, NodeColumn
 from rena_graph.transport.links import check_shared_memory, create_stream, remove_stream
+from rena_graph.transport.state_files import StateFiles
 
 __all__ = ["BEAT_SECONDS", "HostAgent"]
 
@@ -218,6 +219,8 @@ class HostAgent:
         if self._plan is not None and self._board is not None:
             for port in self._plan.ports.values():
                 remove_stream(port)
+            for index in self._plan.node_rows.values():
+                StateFiles.remove(self._paths.state(index))
             self._board.close()
             self._paths.board.unlink(missing_ok=True)
         return last

@@ -81,6 +81,8 @@ class BoardReader:
             "exceptions": c[NodeColumn.EXCEPTIONS],
             "bad_outputs": c[NodeColumn.BAD_OUTPUTS],
             "discarded": c[NodeColumn.DISCARDED],
+            "states_refused": c[NodeColumn.STATES_REFUSED],
+            "state_bytes": c[NodeColumn.STATE_BYTES] if c[NodeColumn.STATE_FILE] else None,
             "console_dropped": c[NodeColumn.LOG_DROPPED],
             "age": age if age else None,
             "phase": row.floats[NodeColumn.PHASE],
@@ -119,6 +121,7 @@ class BoardReader:
             # Graph time is the clock of `now_ns` on the coordinator's host.
             "age": now_ns / 1e9 - row.floats[StreamColumn.LAST_TIMESTAMP] if produced else None,
             "ended": bool(c[StreamColumn.ENDED]),
+            "repeated": c[StreamColumn.REPEATED],
         }
 
     def _edge(self, stream: str, to: str, row: Row) -> dict[str, Any]:
@@ -135,7 +138,7 @@ class BoardReader:
             "stream": stream,
             "to": to,
             "produced": produced - start,
-            "delivered": c[EdgeColumn.DELIVERED],
+            "delivered": max(0, c[EdgeColumn.DELIVERED] - c[EdgeColumn.REPEATED]),
             "dropped": dropped,
             "in_flight": produced - position,
             "filled": c[EdgeColumn.FILLED],

@@ -160,11 +160,11 @@ class DebuggedNode(NodeProcess):
     def _verdict(self, error: BaseException) -> tuple[BaseException | None, str]:
         return (None, "loop") if self._is_end(error) else super()._verdict(error)
 
-    def _fail(self, kind: str, error: BaseException) -> None:
+    def _fail(self, kind: str, error: BaseException, what: str | None = None) -> None:
         if self._is_end(error):
             self._state(NodeState.STOPPED)
         else:
-            super()._fail(kind, error)
+            super()._fail(kind, error, what)
 
     def _cleanup(self, script: RenaScript, loop: NodeLoop) -> None:
         if not self.over:

@@ -13,14 +13,14 @@ from rena_graph.streams.gaps import fill_gaps
 from rena_graph.streams.inputs import InputPort
 from rena_graph.streams.shown import ShownWindow
 from rena_graph.transport.board import EdgeColumn, Row
-from rena_graph.transport.interface import StreamReader
+from rena_graph.transport.interface import Stamps, StreamReader
 
-__all__ = ["EveryGate", "Feed", "rewind"]
+__all__ = ["EveryGate", "Feed"]
 
 _DROPPED = tuple(int(c) for c in EdgeColumn if c.name.startswith("DROPPED_"))
 # Plain ints: an enum member's lookup costs more than the store it is for.
 _FILLED = int(EdgeColumn.FILLED)
-_RESUME = int(EdgeColumn.RESUME)
+_HELD = int(EdgeColumn.HELD)
 _LAST_TIMESTAMP = int(EdgeColumn.LAST_TIMESTAMP)
 
 
@@ -59,7 +59,46 @@ class Feed:
         self._first_viewed = 0
         self._newly_viewed = 0
         self._lost_before = self._lost()
-        self.settle()
+        self._behind = False
+
+    def go_on(self) -> None:
+        """Go on in the place of a process that ended: its window is back, and nothing of what waits is passed over.
+
+        For a reader that was opened where that one's last whole loop left it. What came since may be more than a window
+        holds: it is taken a window at a time, until the node has caught up.
+        """
+        held = max(0, self._ints[_HELD] - 1)
+        # Over ZMQ nothing is kept that could wait.
+        self._behind = not self._in_runs
+        if self._viewed is not None:
+            self._viewed.remember(held)
+            self._look_back(self._viewed, 0)
+        elif self._buffer is not None:
+            self._refill(self._buffer, held)
+
+    def _refill(self, buffer: InputBuffer, held: int) -> None:
+        reader = self.reader
+        while True:
+            # One at least, which tells how late the next one is.
+            data, stamps, first = reader.window(max(1, held))
+            if not len(stamps):
+                return
+            last = stamps.item(-1)
+            if self._fill:
+                rate = self.setup.port.spec.rate
+                data, stamps, _ = fill_gaps(data, stamps, previous=None, rate=rate, limit=self._window)
+            buffer.append(data, stamps)
+            if reader.intact(first):
+                break
+            buffer.retract(len(stamps))
+        buffer.clear_up_to_index(max(0, len(buffer) - held))
+        buffer.mark()
+        self._last = last
+
+    @property
+    def was_shown(self) -> bool:
+        """Whether the script is shown this stream from the start, as in the process before it."""
+        return self._ints[_HELD] == 1 or len(self.port.buffer) > 0
 
     def _lost(self) -> int:
         return sum(self._ints[c] for c in _DROPPED)
@@ -95,7 +134,7 @@ class Feed:
         reader = self.reader
         while True:
             count = reader.pending()
-            if limit is not None or count > self._window:
+            if limit is not None or self._behind or count > self._window:
                 count = self._fitting(count, limit)
             if not count:
                 return 0
@@ -121,14 +160,27 @@ class Feed:
 
     def _fitting(self, count: int, limit: int | None) -> int:
         """How many of `count` pending samples to take, after passing over those that would not stay in the window."""
-        if limit is not None and count > limit:
-            count = limit
+        if limit is not None:
+            if count > limit:
+                count = limit
+        elif self._behind:
+            return self._catching_up(count)
         if count > self._window:
             # Where the writer waits for us nothing is passed over: the rest is for the loops that follow.
             if not self._blocking:
                 self.reader.skip(count - self._window)
-                self._ints[_RESUME] = self.reader.position
             count = self._window
+        return count
+
+    def _catching_up(self, pending: int) -> int:
+        """How many of the `pending` samples to take so that all of them stay in the window until a loop saw them."""
+        count = min(pending, self._window)
+        duration = None if self._buffer is None else self._buffer.duration
+        if duration is not None and count:
+            _, stamps = self.reader.peek(count)
+            # An irregular stream's window is as long as its time; the first one fits in any case.
+            count = max(1, int(np.searchsorted(stamps, stamps.item(0) + duration, side="right")))
+        self._behind = count < pending
         return count
 
     def _show(self, shown: ShownWindow, limit: int | None) -> None:
@@ -139,14 +191,18 @@ class Feed:
             count = self._fitting(reader.pending(), limit)
             first = reader.position
         # Also where nothing is new: what was shown before may have been overwritten since.
-        data, stamps, self._first_viewed = reader.window(self._window)
+        stamps = self._look_back(shown, count)
         self._newly_viewed = count
-        if self._pick is not None:
-            data = data[:, self._pick]
-        shown.show(data, stamps, count)
         if count and len(stamps):
             self._last = stamps.item(-1)
             self._taken.append((first, stamps.item(-min(count, len(stamps)))))
+
+    def _look_back(self, shown: ShownWindow, new_count: int) -> Stamps:
+        data, stamps, self._first_viewed = self.reader.window(self._window)
+        if self._pick is not None:
+            data = data[:, self._pick]
+        shown.show(data, stamps, new_count)
+        return stamps
 
     def origin(self) -> float:
         """Graph time of the oldest sample behind what was taken since :meth:`settle`; ``inf`` where nothing was."""
@@ -160,11 +216,12 @@ class Feed:
         return origin
 
     def settle(self) -> None:
-        """What was taken so far has had its effect: a restarted node goes on from here."""
+        """What was taken so far has had its effect: note what a restarted node needs to go on from here."""
         if self._taken:
             self._floats[_LAST_TIMESTAMP] = self._last
             self._taken.clear()
-        self._ints[_RESUME] = self.reader.position
+        # One more than the window holds, since an empty one that is shown is not one that is not shown.
+        self._ints[_HELD] = 0 if self.port.pair is None else len(self.port.buffer) + 1
 
     def overtaken(self) -> bool:
         """After a loop: whether what it looked at in place was overwritten meanwhile; counts it as dropped then."""
@@ -199,19 +256,6 @@ class Feed:
             return 0
         _, stamps = self.reader.peek(pending)
         return int(np.searchsorted(stamps, timestamp, side="right"))
-
-
-def rewind(row: Row) -> None:
-    """Set an edge back to where its last whole loop left it, before a restarted node opens its end.
-
-    What the interrupted loop was given is given again; what was dropped stays dropped.
-    """
-    ints = row.ints
-    back = ints[EdgeColumn.POSITION] - ints[EdgeColumn.RESUME]
-    if 0 < back <= ints[EdgeColumn.DELIVERED]:
-        ints[EdgeColumn.DELIVERED] -= back
-        ints[EdgeColumn.POSITION] -= back
-        ints[EdgeColumn.REPEATED] += back
 
 
 class EveryGate:

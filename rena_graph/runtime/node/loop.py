@@ -50,6 +50,10 @@ class LoopReport(Protocol):
         ...
 
 
+def _nothing() -> None:
+    """Where nobody goes on after a loop's process."""
+
+
 class NodeLoop:
     """Runs one script.
 
@@ -82,6 +86,8 @@ class NodeLoop:
         Told of errors.
     before_loop : callable
         Applies what was asked for meanwhile (parameters, rates, pause, stop); called when the doorbell may have rung.
+    commit : callable
+        Called once a loop has had all its effect: a restarted node goes on from there.
     """
 
     def __init__(
@@ -98,6 +104,7 @@ class NodeLoop:
         clock: Clock,
         report: LoopReport,
         before_loop: Callable[[], None],
+        commit: Callable[[], None] = _nothing,
     ) -> None:
         self._script = script
         self._inputs = inputs
@@ -111,6 +118,7 @@ class NodeLoop:
         self._publishers = tuple(writer.publish for writer in writers)
         self._report = report
         self._before_loop = before_loop
+        self._commit = commit
         self._info = script.loop_info
         self._loop_times = row.histogram(0)
         self._lateness = row.histogram(1)
@@ -262,6 +270,7 @@ class NodeLoop:
         out = now_ns() - began
         for feed in self._feeds:
             feed.settle()
+        self._commit()
         self._count(now, started, took, out)
         self._outputs.prepare()
         ints[_OWN_NS] += now_ns() - began - took

@@ -6,24 +6,31 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from rena_graph.runtime.clock import Clock
-from rena_graph.runtime.node.feed import Feed, rewind
+from rena_graph.runtime.node.feed import Feed
+from rena_graph.runtime.node.kept import KeptState
 from rena_graph.runtime.node.loop import LoopReport, NodeLoop
 from rena_graph.runtime.node.script_loader import instantiate
 from rena_graph.runtime.setup import InputSetup, NodeSetup
-from rena_graph.script import Conventions, RenaScript, ScriptContext, conventions
+from rena_graph.script import Conventions, RenaScript, ScriptContext, conventions, keeps_state
 from rena_graph.streams.buffer import InputBuffer, legacy_dtype
 from rena_graph.streams.inputs import InputPort, Inputs
 from rena_graph.streams.outputs import OutputPort, Outputs
 from rena_graph.streams.params import Params
 from rena_graph.streams.shown import ShownWindow
-from rena_graph.transport.board import Board
+from rena_graph.transport.board import Board, NodeColumn, StreamColumn
+from rena_graph.transport.commit import Commit
 from rena_graph.transport.interface import StreamReader, StreamWriter
 from rena_graph.transport.links import open_reader, open_waiter, open_writer
+from rena_graph.transport.state_files import StateFiles
 
 __all__ = ["NodeParts", "describe_inputs", "make_port"]
 
 READERS_TIMEOUT = 5.0
 """Seconds until a node starts although not all readers of its outputs are there."""
+
+
+def _raise(error: Exception) -> None:
+    raise error
 
 
 class NodeParts:
@@ -39,9 +46,18 @@ class NodeParts:
         Counters.
     clock : Clock
         Handed to the script.
+    refused : callable
+        Told of the exception where the script's state could not be saved; raises it where left out.
     """
 
-    def __init__(self, setup: NodeSetup, script_class: type[RenaScript], board: Board, clock: Clock) -> None:
+    def __init__(
+        self,
+        setup: NodeSetup,
+        script_class: type[RenaScript],
+        board: Board,
+        clock: Clock,
+        refused: Callable[[Exception], None] = _raise,
+    ) -> None:
         self.setup = setup
         self._board = board
         self._clock = clock
@@ -49,6 +65,8 @@ class NodeParts:
         self._conventions = conventions(script_class, definition.layout, definition.legacy_float64)
         self.params = Params(setup.params, folder=setup.folder)
         self.writers: list[StreamWriter] = []
+        self._commit = self._commits()
+        self._commit.go_back()
         self.feeds = [self._feed(i) for i in setup.inputs]
         self.inputs = Inputs([f.port for f in self.feeds])
         self.outputs = Outputs(
@@ -57,10 +75,48 @@ class NodeParts:
             node=setup.name,
         )
         self.writers.extend(open_writer(o.port, board, setup.epoch) for o in setup.outputs)
+        if setup.epoch > 0:
+            self._go_on()
         # Only what can trigger needs to wake; with a clock nothing does.
         triggering = [] if definition.trigger == "clock" else self._triggering()
         self.waiter = open_waiter(setup.transport, triggering)
         self.script = instantiate(script_class, self._context())
+        self.kept = self._kept(refused) if keeps_state(script_class) else None
+        if self.kept is None:
+            # Whatever a script before this one saved has nothing to do with what this one takes.
+            board.node(setup.index).ints[NodeColumn.STATE_FILE] = 0
+        if not self._commit.made:
+            self._commit.commit()
+
+    def _commits(self) -> Commit:
+        board, setup = self._board, self.setup
+        return Commit(
+            board.node(setup.index),
+            [board.edge(i.edge.index) for i in setup.inputs],
+            [board.stream(o.port.index) for o in setup.outputs],
+        )
+
+    def _kept(self, refused: Callable[[Exception], None]) -> KeptState:
+        setup = self.setup
+        every = setup.definition.save_state_every
+        row, files = self._board.node(setup.index), StateFiles(setup.state)
+        return KeptState(self.script, self._commit, files, row, every, self._clock.now_ns, refused)
+
+    def _go_on(self) -> None:
+        """Take the place of a process that ended: its windows, and the timestamps that it gave last."""
+        self._commit.count_repeated()
+        for feed in self.feeds:
+            feed.go_on()
+            if feed.was_shown:
+                feed.port.refresh(self.inputs.buffer)
+        rows = {o.name: self._board.stream(o.port.index) for o in self.setup.outputs}
+        self.outputs.go_on(
+            {
+                name: row.floats[StreamColumn.LAST_TIMESTAMP]
+                for name, row in rows.items()
+                if row.ints[StreamColumn.PRODUCED]
+            }
+        )
 
     def _triggering(self) -> list[StreamReader]:
         trigger = self.setup.definition.trigger
@@ -74,8 +130,6 @@ class NodeParts:
     def _feed(self, setup: InputSetup) -> Feed:
         port = make_port(setup, self.setup.definition.buffer_duration, self._conventions)
         row = self._board.edge(setup.edge.index)
-        if self.setup.epoch > 0:
-            rewind(row)
         reader = open_reader(setup.port, setup.edge, self._board, resume=self.setup.epoch > 0)
         return Feed(setup, reader, port, row)
 
@@ -107,12 +161,23 @@ class NodeParts:
             clock=self._clock,
             report=report,
             before_loop=before_loop,
+            commit=self._commit.commit if self.kept is None else self.kept.after_loop,
         )
 
     def wait_for_readers(self) -> None:
         """So that the first sample out finds all its readers; over the ring they are there already."""
         for writer, output in zip(self.writers, self.setup.outputs, strict=True):
             writer.wait_for_readers(len(output.port.edges), READERS_TIMEOUT)
+
+    def commit_last(self) -> None:
+        """The loops ended in good order: commit what has had its effect."""
+        if self.kept is not None:
+            self.kept.last()
+
+    def commit_cleanup(self) -> None:
+        """Commit what ``cleanup()`` sent; without the state that belongs to it nothing more is committed."""
+        if self.kept is None or self.kept.current:
+            self._commit.commit()
 
     def close(self) -> None:
         """Let go of the writers and the waiter; the readers are released with their edges."""

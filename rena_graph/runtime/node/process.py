@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from rena_graph import compat
-from rena_graph.errors import NodeFailed, OutputRefused
+from rena_graph.errors import NodeFailed, OutputRefused, RenaGraphError
 from rena_graph.runtime.clock import Clock
 from rena_graph.runtime.events import NodeLine
 from rena_graph.runtime.host.reload import modules_beside
@@ -26,7 +26,7 @@ from rena_graph.runtime.node.loop import NodeLoop, release_edges
 from rena_graph.runtime.node.parts import NodeParts, describe_inputs
 from rena_graph.runtime.node.script_loader import format_user_error, load_script
 from rena_graph.runtime.setup import NodeSetup
-from rena_graph.script import RenaScript
+from rena_graph.script import RenaScript, half_kept
 from rena_graph.streams.params import ParamChanges
 from rena_graph.transport.board import Board, NodeColumn
 from rena_graph.transport.links import sharpen_timers
@@ -121,9 +121,9 @@ class NodeProcess:
             }
         )
 
-    def _fail(self, kind: str, error: BaseException) -> None:
+    def _fail(self, kind: str, error: BaseException, what: str | None = None) -> None:
         text = format_user_error(error, Path(self._setup.script))
-        self._console.write("error", f"{kind} failed: {text}" if kind != "loop" else text)
+        self._console.write("error", f"{what or kind} failed: {text}" if kind != "loop" else text)
         self._state(NodeState.FAILED, text, "restart" if self._restart_asked else kind)
 
     def loop_failed(self, error: BaseException, loops: int) -> bool:
@@ -145,6 +145,12 @@ class NodeProcess:
     def output_refused(self, error: OutputRefused) -> None:
         """A value was not fit for its stream; nothing of it was sent."""
         self._errors.say(self._console, str(error), f"output refused: {error}")
+
+    def state_refused(self, error: Exception) -> None:
+        """The script's state could not be saved; the node runs on, and a restart goes back further."""
+        ours = isinstance(error, RenaGraphError)
+        text = str(error) if ours else format_user_error(error, Path(self._setup.script))
+        self._errors.say(self._console, f"state{error}", f"save_state() refused, the last good one stays: {text}")
 
     # -- life ----------------------------------------------------------------------------------------
     def run(self) -> None:
@@ -168,20 +174,25 @@ class NodeProcess:
 
     def _load_and_init(self) -> RenaScript | None:
         setup = self._setup
-        kind = "load"
+        kind = what = "load"
         # A compiled file is known by the second and size of its source, both of which an edit may leave as they were.
         sys.dont_write_bytecode = sys.dont_write_bytecode or setup.reload
         try:
             self._state(NodeState.LOADING)
             script_class = load_script(Path(setup.script), setup.name)
-            self._parts = NodeParts(setup, script_class, self._board, self._clock)
+            self._parts = NodeParts(setup, script_class, self._board, self._clock, self.state_refused)
             self._loop = self._parts.loop(self, self._apply_commands)
             self._wake = self._parts.waiter.doorbell.ring
             self._state(NodeState.INITIALIZING)
-            kind = "init"
+            kind = what = "init"
             self._parts.script.init()
+            if self._parts.kept is not None:
+                what = "load_state"
+                self._parts.kept.load()
+            elif (half := half_kept(script_class)) is not None:
+                self._console.write("warning", half)
         except BaseException as error:  # noqa: BLE001 - also SystemExit: whatever ends a script ends it in good order
-            self._fail(kind, error)
+            self._fail(kind, error, what)
             return None
         _settle_down()
         if setup.reload:
@@ -195,6 +206,7 @@ class NodeProcess:
         assert loop is not None
         failure: BaseException | None = None
         kind = "loop"
+        whole = False
         try:
             if self._wait_for_start(loop):
                 self._parts_made().wait_for_readers()
@@ -203,11 +215,15 @@ class NodeProcess:
                 at, origin, phase = self._go
                 loop.run(max(at, self._clock.now()), origin, phase)
                 failure = self._failure
+            self._parts_made().commit_last()
+            whole = True
         except BaseException as error:  # noqa: BLE001 - MemoryError, KeyboardInterrupt, or a bug of ours
             failure, kind = self._verdict(error)
         if failure is None:
             self._state(NodeState.STOPPING)
         self._cleanup(script, loop)
+        if whole:
+            self._parts_made().commit_cleanup()
         if failure is not None:
             self._fail(kind, failure)
         else:
