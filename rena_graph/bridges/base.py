@@ -27,6 +27,7 @@ from rena_graph.bridges.say import Sayer
 from rena_graph.errors import StreamFormatError
 from rena_graph.streams.spec import StreamSpec
 from rena_graph.transport.board import EdgeColumn, Row, StreamColumn
+from rena_graph.transport.histogram import bucket_of
 from rena_graph.transport.interface import StreamReader, StreamWriter, Waiter
 
 __all__ = ["Clock", "DeclaredFormat", "SinkBridge", "SourceBridge", "SourceState"]
@@ -214,7 +215,7 @@ class SinkBridge(ABC):
 
     def _pass_on(self, reader: StreamReader, row: Row) -> None:
         data, timestamps = reader.peek(self._limit)
-        count = len(timestamps)
+        first, count = reader.position, len(timestamps)
         # Copied first: what was overtaken while it was copied must not have left already.
         data, timestamps = np.array(data), np.array(timestamps)
         if not reader.commit(count):
@@ -225,3 +226,19 @@ class SinkBridge(ABC):
             row.ints[EdgeColumn.DELIVERED] -= count
             row.add(EdgeColumn.DROPPED_REFUSED, count)
             self.say.warning("refused", "stream %r: %d samples were not sent: %s", self.spec.name, count, error)
+        else:
+            self._count_latency(reader, row, first, first + count)
+
+    def _count_latency(self, reader: StreamReader, row: Row, first: int, end: int) -> None:
+        """From the oldest sample that each chunk was made from until now, when it has been handed outside."""
+        now = self.clock()
+        while first < end:
+            chunk = reader.chunk_at(first)
+            if chunk is None:
+                return  # so many came at once that nobody remembers which of them came together
+            first = chunk.first + chunk.count
+            if chunk.origin == chunk.origin:
+                latency = now - chunk.origin
+                if latency < 0:
+                    row.add(EdgeColumn.AHEAD)
+                row.histogram(0)[bucket_of(max(0, int(latency * 1e9)))] += 1

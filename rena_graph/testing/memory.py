@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from rena_graph.streams.spec import StreamSpec
 from rena_graph.transport.board import EdgeColumn, Row, StreamColumn
+from rena_graph.transport.histogram import BUCKETS
 from rena_graph.transport.interface import ChunkInfo, EdgeOptions
 
 __all__ = ["MemoryReader", "MemoryStream", "MemoryWaiter", "MemoryWriter", "memory_row"]
@@ -24,8 +25,8 @@ Stamps = NDArray[np.float64]
 
 
 def memory_row() -> Row:
-    """A row of counters that belongs to no board."""
-    cells = memoryview(bytearray(8 * 64))
+    """A row of counters, and a histogram, that belong to no board."""
+    cells = memoryview(bytearray(8 * (64 + BUCKETS)))
     return Row(cells.cast("Q"), cells.cast("d"))
 
 

@@ -107,6 +107,8 @@ class EdgeColumn(IntEnum):
     """Longest wait that this edge asks of its writer; 0: it never blocks."""
     RESETS = 17
     """Times that the buffer began anew since the stream changed its format."""
+    AHEAD = 18
+    """Of a sink: chunks that left before the time with which they are stamped; their latency counts as 0."""
 
 
 class NodeColumn(IntEnum):
@@ -159,6 +161,8 @@ class NodeColumn(IntEnum):
     STATE_BYTES = 31
     COMMITS = 40
     """Commits made; the lowest bit says which of two copies counts. The one store that commits."""
+    AHEAD = 42
+    """Loops whose data was stamped later than now; its age counts as 0."""
     STATES_REFUSED = 41
     """Times that the script's state could not be saved: a restart goes back to the commit before."""
 

@@ -25,6 +25,7 @@ from rena_graph.graph.document import LslSink, SourceDef, StreamDef, ZmqSink
 from rena_graph.streams.spec import StreamSpec
 from rena_graph.testing.memory import MemoryStream, MemoryWaiter
 from rena_graph.transport.board import EdgeColumn
+from rena_graph.transport.histogram import quantile
 
 SPEC = StreamSpec("S", 2)
 
@@ -202,3 +203,26 @@ def test_liblsl_says_nothing() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_a_sink_counts_how_old_each_chunk_is_when_it_is_out() -> None:
+    stream = MemoryStream(SPEC)
+    reader, sink, stop = stream.reader(), Outside(SPEC), threading.Event()
+    now = time.monotonic()
+    for origin in (now - 1.0, float("nan"), now + 1000.0):
+        stream.writer.publish(np.zeros((2, 2), np.float32), np.arange(2.0), origin)
+    stop.set()
+    sink.run(reader, MemoryWaiter(reader), reader.row, stop)
+    counts = reader.row.histogram(0).tolist()
+    assert sum(counts) == 2, "where the origin is not known nothing is counted"
+    assert counts[0] == reader.row.ints[EdgeColumn.AHEAD] == 1, "below zero is zero, and said"
+    assert quantile(counts, 1.0) >= 1.0
+
+
+def test_a_sink_counts_no_latency_of_what_was_refused() -> None:
+    stream = MemoryStream(SPEC)
+    reader, sink, stop = stream.reader(), Outside(SPEC, refuse={1}), threading.Event()
+    stream.writer.publish(np.zeros((2, 2), np.float32), np.arange(2.0), time.monotonic())
+    stop.set()
+    sink.run(reader, MemoryWaiter(reader), reader.row, stop)
+    assert not any(reader.row.histogram(0).tolist())

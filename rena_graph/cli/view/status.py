@@ -7,13 +7,16 @@ from typing import Any
 
 __all__ = ["EDGE", "NODE", "RUN", "STREAM", "complete"]
 
-RUN: dict[str, Any] = {"run": "", "graph": "", "state": "starting", "uptime": 0.0, "transport": "", "exit_code": None}
+RUN: dict[str, Any] = {
+    "run": "", "graph": "", "state": "starting", "uptime": 0.0, "transport": "", "exit_code": None, "sinks": [],
+}  # fmt: skip
 """What a status holds beside its tables, with what stands for a value that is not there yet."""
 
 NODE: dict[str, Any] = {
     "state": "placing", "stale": False, "frequency": None, "rate": None, "loops": 0, "loop_mean": None,
     "loop_p99": None, "loop_max": None, "skipped": 0, "overruns": 0, "exceptions": 0, "bad_outputs": 0, "dropped": 0,
-    "age": None, "restarts": 0, "reloads": 0, "debug": False, "pid": None, "error": None,
+    "age": None, "age_p50": None, "age_p99": None, "output_age_p50": None, "output_age_p99": None,
+    "restarts": 0, "reloads": 0, "debug": False, "pid": None, "error": None,
 }  # fmt: skip
 """The same of a node. Rates are in Hz, times in seconds."""
 

@@ -20,6 +20,7 @@ from rena_graph.runtime.coordinator.flows import describe_streams
 from rena_graph.runtime.coordinator.machine import Coordinator, Phase
 from rena_graph.runtime.coordinator.operations import Operations
 from rena_graph.runtime.coordinator.orders import Orders
+from rena_graph.runtime.coordinator.paths import Way, paths_to
 from rena_graph.runtime.coordinator.placement import node_options, refuse_unplaceable
 from rena_graph.runtime.coordinator.signals import (
     EndRun,
@@ -98,6 +99,7 @@ class CoordinatorActor:
         self._report: dict[str, Any] = {"nodes": {}, "streams": {}, "edges": []}
         self._messages = MessageLog(setup.folder, self._clock.unix)
         self._running_since: float | None = None
+        self._paths: dict[str, list[Way]] | None = None
         self._todo: asyncio.Queue[Instruction] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._begun = asyncio.Event()
@@ -348,7 +350,9 @@ class CoordinatorActor:
     def _known_status(self) -> dict[str, Any]:
         since = self._running_since
         uptime = 0.0 if since is None else self._clock.now() - since
-        return make_status(self._setup, self._machine, self._report, self._operations.params, uptime)
+        if self._paths is None:
+            self._paths = paths_to(self._setup.graph)
+        return make_status(self._setup, self._machine, self._report, self._operations.params, uptime, self._paths)
 
     def _keep_rates(self) -> None:
         for node, command in self._operations.rates.heard(self._report, self._clock.now()):

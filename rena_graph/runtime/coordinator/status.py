@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rena_graph.runtime.coordinator.machine import Coordinator, Phase
+from rena_graph.runtime.coordinator.paths import Way, sink_rows
 from rena_graph.runtime.run_setup import RunSetup
 
 __all__ = ["make_status"]
@@ -18,6 +19,7 @@ def make_status(
     report: Mapping[str, Any],
     params: Mapping[str, Mapping[str, Any]],
     uptime: float,
+    paths: Mapping[str, Sequence[Way]],
 ) -> dict[str, Any]:
     """Put together what ``status`` answers.
 
@@ -33,6 +35,8 @@ def make_status(
         Parameters by node, as they are now.
     uptime : float
         Seconds since the first sample was let in.
+    paths : mapping
+        See :func:`rena_graph.runtime.coordinator.paths.paths_to`.
     """
     dropped: dict[str, int] = {}
     for edge in report["edges"]:
@@ -63,4 +67,5 @@ def make_status(
         "nodes": nodes,
         "streams": report["streams"],
         "edges": report["edges"],
+        "sinks": sink_rows(paths, report["nodes"], report["edges"]),
     }

@@ -176,13 +176,13 @@ class HostAgent:
         while not self._closing.wait(BEAT_SECONDS):
             self._notify(self.beat())
 
-    def beat(self) -> dict[str, Any]:
-        """One report: numbers, stale nodes, console lines."""
+    def beat(self, *, whole: bool = False) -> dict[str, Any]:
+        """One report: numbers (quantiles lately, or over the whole run), stale nodes, console lines."""
         message: dict[str, Any] = {"event": "beat", "console": self._console_lines(), "stale": []}
         if self._plan is not None and self._board is not None and self._reader is not None:
             now_ns = self._clock.now_ns()
             message["stale"] = stale_nodes(self._plan, self._board, now_ns)
-            message["report"] = self._reader.read(now_ns)
+            message["report"] = self._reader.read(now_ns, whole=whole)
         return message
 
     def _console_lines(self) -> list[dict[str, Any]]:
@@ -214,7 +214,7 @@ class HostAgent:
         if self._sinks is not None:
             self._sinks.close()
         self._line.close()
-        last = self.beat()
+        last = self.beat(whole=True)
         self._bridge_log.close()
         if self._plan is not None and self._board is not None:
             for port in self._plan.ports.values():

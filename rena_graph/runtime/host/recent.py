@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 
 from rena_graph.transport.histogram import quantile
 
-__all__ = ["RecentQuantile"]
+__all__ = ["RecentQuantiles"]
 
 WINDOW = 10.0
 """Seconds that are looked back on, at least."""
@@ -17,25 +18,25 @@ EVERY = 1.0
 """Seconds between two looks at the cells: a quantile costs more than all other figures of a node."""
 
 
-class RecentQuantile:
-    """The quantile `q` of the durations that were counted lately.
+class RecentQuantiles:
+    """Quantiles of the durations that were counted lately.
 
     Parameters
     ----------
     cells : memoryview
         A histogram's.
-    q : float
-        From 0 to 1.
+    shares : float
+        The quantiles, each from 0 to 1.
     """
 
-    def __init__(self, cells: memoryview, q: float) -> None:
+    def __init__(self, cells: memoryview, *shares: float) -> None:
         self._cells = cells
-        self._q = q
+        self._shares = shares
         self._looks: deque[tuple[int, int, list[int]]] = deque()
-        self._known: float | None = None
+        self._known = _quantiles((), shares)
 
-    def read(self, now_ns: int) -> float | None:
-        """Seconds; None while nothing was counted."""
+    def read(self, now_ns: int) -> tuple[float | None, ...]:
+        """Seconds, one for each share; None while nothing was counted."""
         looks = self._looks
         if looks and now_ns - looks[-1][0] < EVERY * 1e9:
             return self._known
@@ -46,6 +47,14 @@ class RecentQuantile:
         looks.append((now_ns, total, counts))
         while len(looks) > 2 and now_ns - looks[1][0] >= WINDOW * 1e9 and total - looks[1][1] >= LEAST:
             looks.popleft()
-        value = quantile([new - old for new, old in zip(counts, looks[0][2], strict=True)], self._q)
-        self._known = None if math.isnan(value) else value
+        self._known = _quantiles([new - old for new, old in zip(counts, looks[0][2], strict=True)], self._shares)
         return self._known
+
+    def whole(self) -> tuple[float | None, ...]:
+        """The same over all that was ever counted."""
+        return _quantiles(self._cells.tolist(), self._shares)
+
+
+def _quantiles(counts: Sequence[int], shares: tuple[float, ...]) -> tuple[float | None, ...]:
+    found = [quantile(counts, share) for share in shares]
+    return tuple(None if math.isnan(value) else value for value in found)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
+import threading
 from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
 from rena_graph.bridges.base import SourceState
-from rena_graph.runtime.host.recent import RecentQuantile
+from rena_graph.runtime.host.recent import RecentQuantiles
 from rena_graph.runtime.lifecycle import ENDED, NodeState
 from rena_graph.runtime.plan import Plan
 from rena_graph.transport.board import Board, EdgeColumn, NodeColumn, Row, StreamColumn
-from rena_graph.transport.histogram import quantile
 
 __all__ = ["BoardReader", "stale_nodes"]
 
@@ -40,42 +39,62 @@ class BoardReader:
 
     def __init__(self, board: Board, plan: Plan) -> None:
         self._plan = plan
+        self._lock = threading.Lock()
         self._nodes = {name: board.node(i) for name, i in plan.node_rows.items()}
         self._streams = {name: board.stream(p.index) for name, p in plan.ports.items()}
         self._edges = [(s, to, board.edge(i)) for i, (s, to) in enumerate(plan.consumers())]
         self._loops = {name: _Series(deque()) for name in self._nodes}
-        self._out = {name: self._recent_out(name, row) for name, row in self._nodes.items()}
+        self._recent = {name: self._quantiles(name, row) for name, row in self._nodes.items()}
+        self._latencies = {
+            i: RecentQuantiles(self._edges[i][2].histogram(0), 0.5, 0.99) for i in (sink.edge for sink in plan.sinks)
+        }
         self._produced = {name: _Series(deque()) for name in self._streams}
 
-    def _recent_out(self, name: str, row: Row) -> RecentQuantile:
-        """From the deadline until the outputs are out; on data, where there is no deadline, of ``loop()`` alone."""
-        return RecentQuantile(row.histogram(3 if self._plan.graph.nodes[name].trigger == "clock" else 0), 0.95)
-
-    def read(self, now_ns: int) -> dict[str, Any]:
-        """Everything, as JSON-able values."""
+    def _quantiles(self, name: str, row: Row) -> dict[tuple[str, ...], RecentQuantiles]:
+        """By the names under which they are reported."""
+        # From the deadline until the outputs are out; on data, where there is no deadline, of loop() alone.
+        out = 3 if self._plan.graph.nodes[name].trigger == "clock" else 0
         return {
-            "nodes": {name: self._node(name, row, now_ns) for name, row in self._nodes.items()},
-            "streams": {name: self._stream(name, row, now_ns) for name, row in self._streams.items()},
-            "edges": [self._edge(stream, to, row) for stream, to, row in self._edges],
+            ("loop_p99",): RecentQuantiles(row.histogram(0), 0.99),
+            ("lateness_p99",): RecentQuantiles(row.histogram(1), 0.99),
+            ("age_p50", "age_p99"): RecentQuantiles(row.histogram(2), 0.5, 0.99),
+            ("out_p95",): RecentQuantiles(row.histogram(out), 0.95),
+            ("output_age_p50", "output_age_p99"): RecentQuantiles(row.histogram(4), 0.5, 0.99),
         }
 
-    def _node(self, name: str, row: Row, now_ns: int) -> dict[str, Any]:
+    def read(self, now_ns: int, *, whole: bool = False) -> dict[str, Any]:
+        """Everything, as JSON-able values.
+
+        Parameters
+        ----------
+        now_ns : int
+            Monotonic time.
+        whole : bool
+            Quantiles over the whole run; else over the last ten seconds, or so.
+        """
+        with self._lock:  # the beats come from another thread than whoever asks for a status now
+            return {
+                "nodes": {name: self._node(name, row, now_ns, whole) for name, row in self._nodes.items()},
+                "streams": {name: self._stream(name, row, now_ns) for name, row in self._streams.items()},
+                "edges": [self._edge(i, now_ns, whole) for i in range(len(self._edges))],
+            }
+
+    def _node(self, name: str, row: Row, now_ns: int, whole: bool) -> dict[str, Any]:
         c = row.ints
         loops = c[NodeColumn.LOOPS]
         frequency = row.floats[NodeColumn.FREQUENCY]
         window = max(RATE_WINDOW, 3 / frequency) if frequency > 0 else RATE_WINDOW
         age = row.floats[NodeColumn.AGE]
-        times = row.histogram(0)
+        quantiles: dict[str, float | None] = {}
+        for names, recent in self._recent[name].items():
+            quantiles.update(zip(names, recent.whole() if whole else recent.read(now_ns), strict=True))
         return {
             "frequency": frequency if 0 < frequency < float("inf") else None,
             "rate": self._rate(name, row, now_ns, window),
             "loops": loops,
             "loop_mean": c[NodeColumn.LOOP_NS] / loops / 1e9 if loops else None,
-            "loop_p99": _known(quantile(times, 0.99)),
             "loop_max": c[NodeColumn.LOOP_NS_MAX] / 1e9 if loops else None,
-            "out_p95": self._out[name].read(now_ns),
             "own_mean": c[NodeColumn.OWN_NS] / loops / 1e9 if loops else None,
-            "lateness_p99": _known(quantile(row.histogram(1), 0.99)),
             "skipped": c[NodeColumn.SKIPPED],
             "overruns": c[NodeColumn.OVERRUNS],
             "exceptions": c[NodeColumn.EXCEPTIONS],
@@ -85,6 +104,8 @@ class BoardReader:
             "state_bytes": c[NodeColumn.STATE_BYTES] if c[NodeColumn.STATE_FILE] else None,
             "console_dropped": c[NodeColumn.LOG_DROPPED],
             "age": age if age else None,
+            **quantiles,
+            "ahead": c[NodeColumn.AHEAD],
             "phase": row.floats[NodeColumn.PHASE],
             "origin": row.floats[NodeColumn.ORIGIN] or None,
             "pid": c[NodeColumn.PID] or None,
@@ -124,7 +145,8 @@ class BoardReader:
             "repeated": c[StreamColumn.REPEATED],
         }
 
-    def _edge(self, stream: str, to: str, row: Row) -> dict[str, Any]:
+    def _edge(self, index: int, now_ns: int, whole: bool) -> dict[str, Any]:
+        stream, to, row = self._edges[index]
         c = row.ints
         # Position before production: a sample that arrives in between must not look as if taken before it was made.
         position, start = c[EdgeColumn.POSITION], c[EdgeColumn.START]
@@ -134,6 +156,10 @@ class BoardReader:
             for column in EdgeColumn
             if column.name.startswith("DROPPED_") and c[column]
         }
+        latency: dict[str, float | int | None] = {}
+        if (recent := self._latencies.get(index)) is not None:
+            p50, p99 = recent.whole() if whole else recent.read(now_ns)
+            latency = {"latency_p50": p50, "latency_p99": p99, "ahead": c[EdgeColumn.AHEAD]}
         return {
             "stream": stream,
             "to": to,
@@ -143,11 +169,8 @@ class BoardReader:
             "in_flight": produced - position,
             "filled": c[EdgeColumn.FILLED],
             "repeated": c[EdgeColumn.REPEATED],
+            **latency,
         }
-
-
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else value
 
 
 def stale_nodes(plan: Plan, board: Board, now_ns: int) -> list[tuple[str, int, float]]:

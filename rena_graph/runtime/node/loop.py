@@ -116,6 +116,7 @@ class NodeLoop:
         self._clock = clock
         self._now_ns = clock.now_ns
         self._publishers = tuple(writer.publish for writer in writers)
+        self._passes_on = bool(self._feeds and self._writers)
         self._report = report
         self._before_loop = before_loop
         self._commit = commit
@@ -123,6 +124,7 @@ class NodeLoop:
         self._loop_times = row.histogram(0)
         self._lateness = row.histogram(1)
         self._ages = row.histogram(2)
+        self._output_ages = row.histogram(4)
         self._outs = row.histogram(3)
         self._viewed = tuple(f for f in self._feeds if f.viewed)
         self._delayed = tuple(f for f in self._feeds if f.setup.definition.delayed)
@@ -262,16 +264,21 @@ class NodeLoop:
             self._failed(error)
         took = now_ns() - started
         ints[_LOOP_STARTED_NS] = 0
+        made_of = math.nan
         if self._viewed and self._overtaken():
             self._outputs.collect(now, _forget)
             ints[NodeColumn.DISCARDED] += 1
         else:
-            self.publish(self._origin())
+            origin = self._origin() if self._passes_on else math.nan
+            if self.publish(origin):
+                made_of = origin
         out = now_ns() - began
         for feed in self._feeds:
             feed.settle()
         self._commit()
         self._count(now, started, took, out)
+        if made_of == made_of:
+            self._count_age(now + out / 1e9 - made_of, self._output_ages)
         self._outputs.prepare()
         ints[_OWN_NS] += now_ns() - began - took
 
@@ -283,10 +290,9 @@ class NodeLoop:
     def _origin(self) -> float:
         """Graph time of the oldest sample that this loop's outputs are made from; NaN where nothing was new."""
         origin = math.inf
-        if self._publishers:
-            for feed in self._feeds:
-                if self._gate is None or feed not in self._delayed:
-                    origin = min(origin, feed.origin())
+        for feed in self._feeds:
+            if self._gate is None or feed not in self._delayed:
+                origin = min(origin, feed.origin())
         return origin if origin != math.inf else math.nan
 
     def _count(self, now: float, started: int, took: int, out: int) -> None:
@@ -307,7 +313,7 @@ class NodeLoop:
         if newest != -math.inf:
             age = now - newest
             self._row.floats[_AGE] = age
-            self._ages[bucket_of(max(0, int(age * 1e9)))] += 1
+            self._count_age(age, self._ages)
         if not ints[_FIRST_LOOP_NS]:
             ints[_FIRST_LOOP_NS] = started
         ints[_LAST_LOOP_NS] = started
@@ -319,17 +325,26 @@ class NodeLoop:
         if took > self._overrun_ns:
             ints[_OVERRUNS] += 1
 
+    def _count_age(self, seconds: float, ages: memoryview) -> None:
+        if seconds < 0:
+            self._row.add(NodeColumn.AHEAD)
+            seconds = 0.0
+        ages[bucket_of(int(seconds * 1e9))] += 1
+
     def _overtaken(self) -> bool:
         overtaken = [feed.overtaken() for feed in self._viewed]  # all are asked: each counts its own loss
         return any(overtaken)
 
-    def publish(self, origin: float = math.nan) -> None:
-        """Send what the script put into its outputs."""
+    def publish(self, origin: float = math.nan) -> bool:
+        """Send what the script put into its outputs; whether there was anything."""
+        sent = False
         for index, data, stamps in self._outputs.collect(self._clock.now(), self._refused):
             try:
                 self._publishers[index](data, stamps, origin)
+                sent = True
             except OutputRefused as refusal:
                 self._refused(refusal)  # text that is too long for any ring is found out only here
+        return sent
 
     def _refused(self, error: OutputRefused) -> None:
         self._row.add(NodeColumn.BAD_OUTPUTS)
