@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rena_graph.graph.document import EveryTrigger
 from rena_graph.graph.load import load_graph
 from rena_graph.testing import ScriptHarness
 
@@ -41,9 +43,12 @@ def test_stands_in_the_readme(file: Path) -> None:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda f: f.stem)
 def test_every_node_starts_and_loops_without_data(file: Path) -> None:
-    for name in load_graph(file).nodes:
+    if file.stem.startswith("classifier") and importlib.util.find_spec("torch") is None:
+        pytest.skip("needs another Python environment: one with PyTorch")
+    for name, definition in load_graph(file).nodes.items():
         with ScriptHarness.from_graph(file, name) as node:
-            node.loop(2)
+            if not isinstance(definition.trigger, EveryTrigger):  # that one has no loop without a block
+                node.loop(2)
             assert all(len(data) == 0 for data, _ in node.outputs.values())
 
 
