@@ -42,6 +42,7 @@ VERBS: dict[str, Verb] = {
     "stream": Verb("rena_graph.cli.stream", "Look at what flows through a running graph's streams."),
     "stop": Verb("rena_graph.cli.stop", "Stop a run in good order."),
     "kill": Verb("rena_graph.cli.kill", "End a run at once."),
+    "prune": Verb("rena_graph.cli.prune", "Remove the folders of runs that have ended."),
     "validate": Verb("rena_graph.cli.validate", "Check a graph and print every problem with its place."),
     "graph": Verb("rena_graph.cli.graph", "Draw a graph: text, Mermaid, DOT or SVG."),
     "schema": Verb("rena_graph.cli.schema", "Print the JSON Schema of graph.json, for editors."),

@@ -7,11 +7,14 @@ first (how the run began) and the newest are kept.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 __all__ = ["KEPT", "SEGMENT_BYTES", "SegmentTail", "SegmentWriter", "read_segments"]
+
+log = logging.getLogger(__name__)
 
 SEGMENT_BYTES = 8 << 20
 KEPT = 8
@@ -58,23 +61,28 @@ class SegmentWriter:
         self._kept = max(3, kept)
         self._removed = 0
         self._path = folder / f"{name}.jsonl"
-        self._file = self._path.open("ab")
+        self._file = self._path.open("ab", buffering=0)
 
     def write(self, records: list[Record]) -> None:
-        """Add records; they are in the file when this returns. After :meth:`close` they are lost."""
+        """Add records; they are in the file when this returns. After :meth:`close` they are lost.
+
+        A disk that is full ends no run: what cannot be written is lost, which the process's own log says.
+        """
         if not records or self._file.closed:
             return
-        self._file.writelines(json.dumps(record).encode() + b"\n" for record in records)
-        self._file.flush()
-        if self._file.tell() >= self._segment_bytes:
-            self._turn()
+        try:
+            self._file.write(b"".join(json.dumps(record).encode() + b"\n" for record in records))
+            if self._file.tell() >= self._segment_bytes:
+                self._turn()
+        except OSError as error:
+            log.error("%d records for %s are lost: %s", len(records), self._path, error)
 
     def _turn(self) -> None:
         self._file.close()
         full = _numbered(self._folder, self._name)
         number = max(full, default=0) + 1
         self._path.rename(self._folder / f"{self._name}-{number:04}.jsonl")
-        self._file = self._path.open("ab")
+        self._file = self._path.open("ab", buffering=0)
         numbers = [*full, number]
         for old in numbers[1 : len(numbers) - (self._kept - 2)]:
             self._removed += _lines(full[old])
@@ -84,7 +92,6 @@ class SegmentWriter:
             text = f"{self._removed:,} lines after the first {self._segment_bytes / 1e6:.3g} MB were removed: this log "
             record = self._gap(f"{text}is kept below {limit:.3g} MB")
             self._file.write(json.dumps(record).encode() + b"\n")
-            self._file.flush()
 
     def close(self) -> None:
         """Nothing more comes."""

@@ -49,6 +49,7 @@ class FakeRun:
         (self.folder / "graph.json").write_text(json.dumps({**GRAPH, "name": graph}))
 
     async def handle(self, request: dict[str, Any]) -> dict[str, Any]:
+        request.pop("peer")
         self.asked.append(request)
         answer = self.answers.get(request["op"])
         if isinstance(answer, RenaGraphError):

@@ -339,3 +339,27 @@ def test_an_interrupt_only_lets_go_of_an_attached_run(run: FakeRun, capsys: pyte
     assert json.loads(captured.out.splitlines()[0])["event"] == "status"
     assert captured.err.splitlines()[-1] == "run c0ffee12 goes on; `rena-graph stop c0ffee12` stops it"
     assert {request["op"] for request in run.asked} == {"status"}
+
+
+# -- tidying up --------------------------------------------------------------------------------------
+def test_prune_removes_what_has_ended_and_only_when_told_to(run: FakeRun, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["prune", "--yes"]) == 0
+    assert run.folder.is_dir()
+    capsys.readouterr()
+    now = time.time()
+    with fake_run("beef0001", "eeg", now - 3 * 86400) as old, fake_run("beef0002", "eeg", now - 86400) as newer:
+        old.end()
+        newer.end(4)
+        assert main(["prune"]) == 0
+        captured = capsys.readouterr()
+        assert [line.split()[:3] for line in captured.out.splitlines()] == [
+            ["beef0001", "eeg", "ended"], ["beef0002", "eeg", "failed"],
+        ]  # fmt: skip
+        assert captured.err.splitlines()[-1].endswith("--yes removes them")
+        assert main(["prune", "--older-than", "2", "--yes"]) == 0
+        assert (old.folder.exists(), newer.folder.exists()) == (False, True)
+        assert main(["prune", "--keep", "1", "--yes"]) == 0
+        assert newer.folder.exists()
+        assert main(["prune", "--yes"]) == 0
+        assert not newer.folder.exists()
+        assert run.folder.is_dir()

@@ -173,10 +173,12 @@ def ask(path: Path, *lines: bytes) -> list[dict[str, Any]]:
 
 def test_the_control_socket_answers_and_survives_nonsense(tmp_path: Path) -> None:
     path = tmp_path / "s"
+    peers: list[dict[str, Any]] = []
 
     async def handler(request: dict[str, Any]) -> dict[str, Any]:
         if request.get("op") == "bad":
             raise UsageError("no")
+        peers.append(request.pop("peer"))
         return {"echo": request}
 
     async def scenario() -> None:
@@ -206,6 +208,8 @@ def test_the_control_socket_answers_and_survives_nonsense(tmp_path: Path) -> Non
         assert not path.exists()
 
     asyncio.run(scenario())
+    assert {(peer["pid"], peer["uid"]) for peer in peers} == {(os.getpid(), os.getuid())}
+    assert "python" in peers[0]["command"]
 
 
 def test_operations_refuse_what_they_do_not_know_and_change_nothing(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from ray.exceptions import RayActorError, RayError
 from rena_graph.errors import ExitCode, RenaGraphError, UsageError
 from rena_graph.runtime.alive import hold_alive
 from rena_graph.runtime.clock import SystemClock
+from rena_graph.runtime.coordinator.books import RunBooks
 from rena_graph.runtime.coordinator.control import ControlServer
 from rena_graph.runtime.coordinator.flows import describe_streams
 from rena_graph.runtime.coordinator.machine import Coordinator, Phase
@@ -98,13 +99,14 @@ class CoordinatorActor:
         self._actors: dict[str, Any] = {}
         self._report: dict[str, Any] = {"nodes": {}, "streams": {}, "edges": []}
         self._messages = MessageLog(setup.folder, self._clock.unix)
+        self._books = RunBooks(setup.folder, graph, self._clock.unix)
         self._running_since: float | None = None
         self._paths: dict[str, list[Way]] | None = None
         self._todo: asyncio.Queue[Instruction] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._begun = asyncio.Event()
         self._ended = asyncio.Event()
-        self._server = ControlServer(setup.socket, self._operations.answer)
+        self._server = ControlServer(setup.socket, self._books.noting(self._operations.answer))
 
     # -- life ----------------------------------------------------------------------------------------
     async def run(self) -> int:
@@ -118,6 +120,7 @@ class CoordinatorActor:
         )
         self._spawn(self._carry_out())
         self._spawn(self._mourn_agent())
+        self._spawn(self._books.begin())
         if self._watch is not None:
             self._spawn(self._look_at_scripts(self._watch))
         self._do(self._machine.begin(self._clock.now()))
@@ -146,6 +149,7 @@ class CoordinatorActor:
 
     def _hear(self, event: Event) -> None:
         self._do(self._machine.handle(event, self._clock.now()))
+        self._books.heard(self._machine.phase.value, self._machine.nodes)
 
     def _do(self, instructions: list[Instruction]) -> None:
         for instruction in instructions:
@@ -168,6 +172,7 @@ class CoordinatorActor:
                 state = NodeState(message["state"])
                 self._hear(NodeReported(message["node"], message["epoch"], state, message["error"], message["kind"]))
             case "files":
+                self._spawn(self._books.imported(message["node"], message["files"]))
                 if self._watch is not None and message["epoch"] == self._machine.nodes[message["node"]].epoch:
                     self._watch.note(message["node"], map(Path, message["files"]))
             case "beat":
@@ -175,6 +180,7 @@ class CoordinatorActor:
                 if "report" in message:
                     self._report = message["report"]
                     self._keep_rates()
+                    self._books.reported(self._known_status())
                 self._hear(StaleSeen(tuple(message["stale"])))
             case "bridge_failed":
                 self._hear(HostFailed(message["error"], ExitCode(message["exit_code"])))
@@ -328,6 +334,7 @@ class CoordinatorActor:
             # What it leaves on this host is the reaper's.
             log.warning("the host agent did not close: %s", error)
         self._messages.close()
+        self._books.close(self._known_status())
         Outcome(exit_code, failure, self._known_status(), self._running_since is not None).write(self._setup.folder)
         for actor in (*self._actors.values(), self._agent):
             if actor is not None:

@@ -6,6 +6,8 @@ import asyncio
 import json
 import logging
 import os
+import socket
+import struct
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +20,8 @@ __all__ = ["MAX_LINE", "ControlServer"]
 log = logging.getLogger(__name__)
 
 MAX_LINE = 4 << 20
+_CREDENTIALS = struct.Struct("iII")
+_COMMAND_SHOWN = 300
 
 Handler = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 
@@ -30,7 +34,8 @@ class ControlServer:
     path : Path
         Of the socket.
     handler : coroutine function
-        Takes a request, gives the fields of its answer; raises :class:`RenaGraphError` for what it refuses.
+        Takes a request, gives the fields of its answer; raises :class:`RenaGraphError` for what it refuses. The
+        request's ``peer`` says who asks: ``pid``, ``uid``, ``command``.
     """
 
     def __init__(self, path: Path, handler: Handler) -> None:
@@ -51,7 +56,7 @@ class ControlServer:
         self._connections.add(writer)
         try:
             while line := await reader.readline():
-                writer.write(json.dumps(await self._answer(line)).encode() + b"\n")
+                writer.write(json.dumps(await self._answer(line, writer)).encode() + b"\n")
                 await writer.drain()
         except (ConnectionError, ValueError) as error:
             # ValueError: a line beyond the limit. Either way this client is gone, the run is not.
@@ -60,7 +65,7 @@ class ControlServer:
             self._connections.discard(writer)
             writer.close()
 
-    async def _answer(self, line: bytes) -> dict[str, Any]:
+    async def _answer(self, line: bytes, writer: asyncio.StreamWriter) -> dict[str, Any]:
         try:
             request = json.loads(line)
             if not isinstance(request, dict):
@@ -72,7 +77,7 @@ class ControlServer:
                 "exit_code": int(ExitCode.USAGE),
             }
         try:
-            return {"ok": True, **await self._handler(request)}
+            return {"ok": True, **await self._handler({**request, "peer": _peer(writer)})}
         except RenaGraphError as error:
             return {"ok": False, "error": str(error), "exit_code": int(error.exit_code)}
 
@@ -87,3 +92,16 @@ class ControlServer:
             with suppress(ConnectionError):
                 await writer.wait_closed()
         self._path.unlink(missing_ok=True)
+
+
+def _peer(writer: asyncio.StreamWriter) -> dict[str, Any] | None:
+    """Who is at the other end, as the kernel knows it; None where it does not say."""
+    peer = writer.get_extra_info("socket")
+    if peer is None or not hasattr(socket, "SO_PEERCRED"):
+        return None
+    pid, uid, _ = _CREDENTIALS.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        command = None
+    return {"pid": pid, "uid": uid, "command": command if command is None else command[:_COMMAND_SHOWN]}

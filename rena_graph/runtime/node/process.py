@@ -195,9 +195,8 @@ class NodeProcess:
             self._fail(kind, error, what)
             return None
         _settle_down()
-        if setup.reload:
-            files = [str(path) for path in modules_beside(Path(setup.script))]
-            self._line.send({"event": "files", "node": setup.name, "epoch": setup.epoch, "files": files})
+        files = [str(path) for path in modules_beside(Path(setup.script))]
+        self._line.send({"event": "files", "node": setup.name, "epoch": setup.epoch, "files": files})
         self._state(NodeState.READY)
         return self._parts.script
 

@@ -1,0 +1,106 @@
+"""What a coordinator writes into the run folder besides the log: events, provenance, statistics."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rena_graph.graph.model import Graph
+from rena_graph.runtime.coordinator.journal import NAME, Journal, NodeView
+from rena_graph.runtime.coordinator.statistics import make_statistics, write_statistics
+from rena_graph.runtime.provenance import Provenance
+from rena_graph.runtime.segments import SegmentWriter
+
+__all__ = ["RunBooks"]
+
+log = logging.getLogger(__name__)
+
+STATISTICS_EVERY = 30.0
+"""Seconds between two writings of the statistics, which a run that is killed leaves behind."""
+_CHANGES = ("params", "rate", "pause", "resume", "step", "restart", "stop", "kill")
+_EVENT_BYTES = 4 << 20
+
+Handler = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+
+
+class RunBooks:
+    """Keeps the books of one run. A disk that is full, or a folder that was removed, is logged and ends no run.
+
+    Parameters
+    ----------
+    folder : Path
+        The run folder.
+    graph : Graph
+        What runs.
+    unix : callable
+        Seconds since 1970.
+    """
+
+    def __init__(self, folder: Path, graph: Graph, unix: Callable[[], float]) -> None:
+        self._folder = folder
+        self._unix = unix
+        events = SegmentWriter(folder, NAME, lambda text: {"time": unix(), "event": "gap", "text": text}, _EVENT_BYTES)
+        self._journal = Journal(events, unix)
+        self._provenance = Provenance(folder, {name: graph.script_path(name) for name in graph.nodes})
+        self._provenance_lock = threading.Lock()
+        self._written = 0.0
+
+    async def begin(self) -> None:
+        """Look at machine, versions and scripts: in a thread, since git and disks take their time."""
+        await asyncio.to_thread(self._look, self._provenance.begin)
+
+    async def imported(self, node: str, files: list[str]) -> None:
+        """A node has loaded these files."""
+        await asyncio.to_thread(self._look, lambda: self._provenance.imported(node, map(Path, files)))
+
+    def _look(self, write: Callable[[], None]) -> None:
+        try:
+            with self._provenance_lock:
+                write()
+        except OSError as error:
+            log.warning("the provenance cannot be written: %s", error)
+
+    def heard(self, phase: str, nodes: Mapping[str, NodeView]) -> None:
+        """The state machine has heard something; perhaps it changed."""
+        self._journal.look(phase, nodes)
+
+    def reported(self, status: Mapping[str, Any]) -> None:
+        """A host has reported."""
+        keeping = {name: node.get("keeping") for name, node in status["nodes"].items()}
+        self._journal.look_at_report(status, keeping)
+        if self._unix() - self._written >= STATISTICS_EVERY:
+            self._write_statistics(status, final=False)
+
+    def noting(self, handler: Handler) -> Handler:
+        """The same handler of the control socket, with every change that it carries out written down, and by whom."""
+
+        async def handle(request: dict[str, Any]) -> dict[str, Any]:
+            who = request.pop("peer", None)
+            answer = await handler(request)
+            if request["op"] in _CHANGES and _changes(request):
+                facts = {key: value for key, value in request.items() if value not in (None, {}, [])}
+                self._journal.note("asked", **facts, by=who)
+            return answer
+
+        return handle
+
+    def close(self, status: Mapping[str, Any]) -> None:
+        """The run is over; `status` is its last."""
+        self._write_statistics(status, final=True)
+        self._journal.close()
+
+    def _write_statistics(self, status: Mapping[str, Any], final: bool) -> None:
+        self._written = self._unix()
+        try:
+            write_statistics(self._folder, make_statistics(status, final, self._written))
+        except OSError as error:
+            log.warning("the statistics cannot be written: %s", error)
+
+
+def _changes(request: Mapping[str, Any]) -> bool:
+    """Whether it asked for more than to be told the parameters."""
+    return request["op"] != "params" or any(request.get(key) for key in ("set", "set_text", "add", "remove"))

@@ -1,0 +1,118 @@
+"""What happened in a run, one record an event: ``events.jsonl`` of its folder. Pure but for the file at its end.
+
+Nobody reports an event for the journal: it compares what is with what was, after each thing that the coordinator hears,
+so that nothing is forgotten where a new way into a state is added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from rena_graph.runtime.segments import SegmentWriter
+
+__all__ = ["NAME", "Journal"]
+
+NAME = "events"
+"""Of the journal's files, without their ending."""
+
+Record = dict[str, Any]
+
+
+class NodeView(Protocol):
+    """What is looked at of a node; :class:`~rena_graph.runtime.coordinator.node_record.NodeRecord` is one."""
+
+    epoch: int
+    error: str | None
+    stale_for: float | None
+    restarts: int
+    reloads: int
+
+    @property
+    def state(self) -> Any:
+        """Has a ``label``."""
+
+
+class Journal:
+    """Finds out what has changed, and writes it down.
+
+    Parameters
+    ----------
+    writer : SegmentWriter
+        Takes the records.
+    unix : callable
+        Seconds since 1970.
+    """
+
+    def __init__(self, writer: SegmentWriter, unix: Callable[[], float]) -> None:
+        self._writer = writer
+        self._unix = unix
+        self._phase: str | None = None
+        self._nodes: dict[str, tuple[str, int, bool, int, int]] = {}
+        self._sources: dict[str, tuple[str | None, int]] = {}
+        self._keeping: dict[str, str | None] = {}
+
+    def note(self, event: str, **facts: Any) -> None:
+        """Write down one event that no comparison can find."""
+        self._writer.write([self._record(event, **facts)])
+
+    def _record(self, event: str, **facts: Any) -> Record:
+        return {"time": self._unix(), "event": event, **facts}
+
+    def look(self, phase: str, nodes: Mapping[str, NodeView]) -> None:
+        """Compare the run's phase, and each node's state, with those of the last look."""
+        found: list[Record] = []
+        if phase != self._phase:
+            found.append(self._record("phase", phase=phase, before=self._phase))
+            self._phase = phase
+        for name, node in nodes.items():
+            now = (node.state.label, node.epoch, node.stale_for is not None, node.restarts, node.reloads)
+            before = self._nodes.get(name)
+            if now != before:
+                self._nodes[name] = now
+                found += self._node_events(name, node, before, now)
+        self._writer.write(found)
+
+    def _node_events(
+        self,
+        name: str,
+        node: NodeView,
+        before: tuple[str, int, bool, int, int] | None,
+        now: tuple[str, int, bool, int, int],
+    ) -> list[Record]:
+        found = []
+        old = before or (None, node.epoch, False, 0, 0)
+        if now[:2] != old[:2]:
+            cause = {"error": node.error} if now[0] in ("failed", "restarting") and node.error else {}
+            found.append(self._record("state", node=name, state=now[0], before=old[0], epoch=now[1], **cause))
+        if now[2] != old[2]:
+            found.append(self._record("stale" if now[2] else "alive", node=name, epoch=now[1], seconds=node.stale_for))
+        if now[3] > old[3]:
+            found.append(self._record("restart", node=name, epoch=now[1], number=now[3], error=node.error))
+        if now[4] > old[4]:
+            found.append(self._record("reload", node=name, epoch=now[1], number=now[4]))
+        return found
+
+    def look_at_report(self, report: Mapping[str, Any], keeping: Mapping[str, Any] | None = None) -> None:
+        """Compare the sources' states, and how nodes keep their rates, with those of the last look."""
+        found = []
+        for name, stream in report["streams"].items():
+            state, recoveries = stream["source_state"], stream["recoveries"]
+            if state is None:
+                continue
+            before = self._sources.get(name, (None, 0))
+            if (state, recoveries) != before:
+                self._sources[name] = (state, recoveries)
+                facts = {"state": state, "before": before[0], "recoveries": recoveries, "lost": stream["lost"]}
+                found.append(self._record("source", stream=name, **facts))
+        for name, known in (keeping or {}).items():
+            verdict = known and known["verdict"]
+            if verdict != self._keeping.get(name):
+                self._keeping[name] = verdict
+                reason = known and known["reason"]
+                found.append(self._record("keeping", node=name, verdict=verdict, reason=reason))
+        self._writer.write(found)
+
+    def close(self) -> None:
+        """Nothing more happens."""
+        self._writer.close()
