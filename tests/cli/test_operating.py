@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
@@ -35,8 +38,19 @@ CHANGES = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine on which no other test has run anything; short paths, since sockets' are."""
+    folder = Path(tempfile.mkdtemp(prefix="rgt-"))
+    for name, variable in (("state", "XDG_STATE_HOME"), ("run", "XDG_RUNTIME_DIR")):
+        (folder / name).mkdir(mode=0o700)
+        monkeypatch.setenv(variable, str(folder / name))
+    yield
+    shutil.rmtree(folder)
+
+
 @pytest.fixture
-def run() -> Iterator[FakeRun]:
+def run(machine: None) -> Iterator[FakeRun]:
     with fake_run() as run:
         run.answers |= {op: {} for op in ("pause", "resume", "restart", "stop", "kill")}
         run.answers |= {"step": {"made": 1, "left": 4}, "rate": {"applied": True}}
