@@ -80,7 +80,10 @@ def test_on_error_stop_ends_the_run_with_4_and_cleans_up(ray_address: str, tmp_p
     assert len(kept(tmp_path / "a.npz")["X"]) >= 20
 
 
-@pytest.mark.parametrize("where", ["loop", "kill", "_exit", "exit", "segfault", "memory"])
+LONG_LEG = [pytest.param(where, marks=pytest.mark.faults) for where in ("_exit", "exit", "segfault", "memory")]
+
+
+@pytest.mark.parametrize("where", ["loop", "kill", *LONG_LEG])
 def test_a_node_that_dies_comes_back_without_a_hole(where: str, ray_address: str, tmp_path: Path) -> None:
     more = {"on_error": "restart"} if where in ("loop", "memory") else {}
     # Only the first life fails, and long before the sources end: a busy machine takes its time to start the second.
@@ -117,6 +120,7 @@ def test_policy_never_does_not_restart(ray_address: str, tmp_path: Path) -> None
     assert status["nodes"]["bad"]["restarts"] == 0
 
 
+@pytest.mark.faults
 def test_a_hung_node_is_seen_killed_and_restarted(ray_address: str, tmp_path: Path) -> None:
     doc = line(tmp_path, "hang", 100, 800, hang_timeout=1.5)
     doc["nodes"]["bad"]["params"]["mark"] = str(tmp_path / "failed")

@@ -21,6 +21,7 @@ import pytest
 
 from tests.runtime.live import SCRIPTS, collect, counter, document, relay, wait_until
 
+LONG_LEG = pytest.mark.faults
 GONE_WITHIN = 10.0
 """Seconds in which everything of a run has to be gone, whatever happened to it."""
 
@@ -121,7 +122,9 @@ def output_of(run: Launched, limit: float = 30.0) -> str:
     return text
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "signum", [signal.SIGINT, *(pytest.param(s, marks=LONG_LEG) for s in (signal.SIGTERM, signal.SIGHUP))]
+)
 def test_one_signal_stops_in_good_order(signum: signal.Signals, tmp_path: Path) -> None:
     with launched(tmp_path) as run:
         session = run.wait_until_running()
@@ -155,7 +158,9 @@ def test_a_second_signal_kills(tmp_path: Path) -> None:
         run.all_gone(session)
 
 
-@pytest.mark.parametrize("where", ["nowhere", "hang", "hang_in_cleanup"])
+@pytest.mark.parametrize(
+    "where", ["nowhere", *(pytest.param(where, marks=LONG_LEG) for where in ("hang", "hang_in_cleanup"))]
+)
 def test_a_killed_launcher_takes_everything_with_it(where: str, tmp_path: Path) -> None:
     with launched(tmp_path, where=where, stop_timeout=60.0) as run:
         session = run.wait_until_running()
@@ -176,6 +181,7 @@ def test_a_killed_session_is_told_and_leaves_nothing(tmp_path: Path) -> None:
         run.all_gone(session)
 
 
+@LONG_LEG
 def test_launcher_and_session_killed_at_once_leave_nothing(tmp_path: Path) -> None:
     with launched(tmp_path, where="stop_itself") as run:
         session = run.wait_until_running()
@@ -186,7 +192,9 @@ def test_launcher_and_session_killed_at_once_leave_nothing(tmp_path: Path) -> No
         run.all_gone(session)
 
 
-@pytest.mark.parametrize("part", ["first", "middle", "last"])
+@pytest.mark.parametrize(
+    "part", [pytest.param("first", marks=LONG_LEG), "middle", pytest.param("last", marks=LONG_LEG)]
+)
 def test_ctrl_c_while_it_starts_leaves_nothing(part: str, tmp_path: Path) -> None:
     """At a moment of the start-up drawn at random within the part; the seed is in the message."""
     seed = random.SystemRandom().randrange(10**6)
