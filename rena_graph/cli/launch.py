@@ -69,6 +69,19 @@ Transport = Literal["auto", "ring", "zmq"]
     help="Return once the graph is running, and let it run until it is stopped: from any terminal, by its id.",
 )
 @click.option(
+    "--metrics-port",
+    metavar="PORT",
+    type=click.IntRange(1, 65535),
+    help="Serve metrics to a Prometheus at http://HOST:PORT/metrics while the graph runs.",
+)
+@click.option(
+    "--metrics-host",
+    metavar="HOST",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to serve metrics on; they tell the names of nodes and streams to whoever asks.",
+)
+@click.option(
     "--reload",
     is_flag=True,
     help="Start a node anew when its script, or a module beside it that it imported, changes on disk.",
@@ -90,6 +103,8 @@ def command(
     instance: str | None,
     address: str,
     detach: bool,
+    metrics_port: int | None,
+    metrics_host: str,
     reload: bool,
     debug: str | None,
 ) -> None:
@@ -111,7 +126,16 @@ def command(
     from rena_graph.cli.display import choose_display
     from rena_graph.runtime.options import LaunchOptions
 
-    options = LaunchOptions(transport=transport, address=address, instance=instance, reload=reload, debug=debug)
+    options = LaunchOptions(
+        transport=transport, address=address, instance=instance, reload=reload, debug=debug,
+        metrics_port=metrics_port, metrics_host=metrics_host,
+    )  # fmt: skip
+    if metrics_port is not None:
+        from rena_graph.runtime.metrics.exposition import require_prometheus
+
+        require_prometheus()
+        shown = f"[{metrics_host}]" if ":" in metrics_host else metrics_host
+        talk(f"metrics: http://{shown}:{metrics_port}/metrics")
     if debug is not None:
         raise SystemExit(_run_debugged(loaded, options, seconds, settings))
     if detach:

@@ -30,6 +30,8 @@ class LaunchOptions:
         Let the run outlive whoever launched it: it ends when it is stopped, or by itself.
     run_for : float | None
         Seconds of running after which it stops in good order by itself; the start-up does not count.
+    metrics_port, metrics_host : int | None, str
+        Where to serve metrics to a Prometheus; nowhere without a port.
     """
 
     transport: Literal["auto", "ring", "zmq"] | None = None
@@ -39,3 +41,5 @@ class LaunchOptions:
     debug: str | None = None
     detach: bool = False
     run_for: float | None = None
+    metrics_port: int | None = None
+    metrics_host: str = "127.0.0.1"

@@ -161,6 +161,13 @@ class NodeColumn(IntEnum):
     STATE_BYTES = 31
     COMMITS = 40
     """Commits made; the lowest bit says which of two copies counts. The one store that commits."""
+    CPU_NS = 43
+    """Processor time over all its lives; this and the next three are the host agent's."""
+    CPU_PID = 44
+    CPU_SEEN_NS = 45
+    """Of it, what the process ``CPU_PID`` had used when it was last looked at."""
+    RSS = 46
+    """Bytes of resident memory of its process."""
     AHEAD = 42
     """Loops whose data was stamped later than now; its age counts as 0."""
     STATES_REFUSED = 41

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -55,6 +56,7 @@ from rena_graph.runtime.host.actor import AgentActor
 from rena_graph.runtime.host.reload import ScriptWatch
 from rena_graph.runtime.lifecycle import ALIVE, NodeState
 from rena_graph.runtime.messages import MessageLog, log_to
+from rena_graph.runtime.metrics.values import metrics_answer
 from rena_graph.runtime.node.actor import NodeActor
 from rena_graph.runtime.plan import HostPaths, Plan, make_plan
 from rena_graph.runtime.run_setup import Outcome, RunSetup
@@ -65,6 +67,8 @@ log = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.1
 CLOSE_PATIENCE = 15.0
+METRICS = 7.0
+"""Seconds that the host agent has to tell what metrics are made of: nvidia-smi may take five of them."""
 KILL_PATIENCE = 0.5
 """Seconds that the host agent has to take everything down, in good order and after a kill."""
 RELOAD_SECONDS = 0.25
@@ -93,6 +97,7 @@ class CoordinatorActor:
             self._hear,
             self._debug_ended,
             lambda: describe_streams(self._plan),
+            self._metrics,
         )
         self._plan: Plan | None = None
         self._agent: Any = None
@@ -349,6 +354,13 @@ class CoordinatorActor:
                 report = await asyncio.wait_for(asyncio.wrap_future(self._agent.report.remote().future()), 1.0)
                 self._report = report or self._report
         return self._known_status()
+
+    async def _metrics(self) -> dict[str, Any]:
+        detail: dict[str, Any] = {}
+        if self._plan is not None and self._machine.phase is not Phase.ENDED:
+            with suppress(RayError, asyncio.TimeoutError):
+                detail = await asyncio.wait_for(asyncio.wrap_future(self._agent.metrics.remote().future()), METRICS)
+        return metrics_answer(await self._status(), detail, time.process_time())
 
     def _time_is_over(self) -> bool:
         run_for, since = self._setup.options.run_for, self._running_since

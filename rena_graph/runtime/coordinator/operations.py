@@ -19,7 +19,11 @@ from rena_graph.streams.params import ParamChanges, Params, parse_param
 __all__ = ["Operations"]
 
 MAX_STEPS = 1_000_000
-_KNOWN = ("status", "streams", "params", "rate", "pause", "resume", "step", "stop", "kill")
+_KNOWN = ("status", "streams", "metrics", "params", "rate", "pause", "resume", "step", "stop", "kill")
+
+
+async def _nothing() -> dict[str, Any]:
+    return {}
 
 
 class Operations:
@@ -41,6 +45,8 @@ class Operations:
         The launcher's own node is no more.
     streams : callable
         What is known of the streams; see :func:`rena_graph.runtime.coordinator.flows.describe_streams`.
+    metrics : coroutine function
+        What metrics are made of; see :mod:`rena_graph.runtime.metrics.catalogue`.
     """
 
     def __init__(
@@ -52,6 +58,7 @@ class Operations:
         hear: Callable[[Event], None],
         debug_ended: Callable[[], Awaitable[None]],
         streams: Callable[[], dict[str, Any]] = dict,
+        metrics: Callable[[], Awaitable[dict[str, Any]]] = _nothing,
     ) -> None:
         self.params = {name: Params(graph.params_of(name), folder=graph.folder) for name in graph.nodes}
         self.frequencies: dict[str, float] = {}
@@ -64,6 +71,7 @@ class Operations:
         self._hear = hear
         self._debug_ended = debug_ended
         self._streams = streams
+        self._metrics = metrics
 
     def definitions(self, node: str) -> dict[str, ParamDef]:
         """The node's parameters as they are now."""
@@ -83,6 +91,8 @@ class Operations:
                 return {"status": await self._status()}
             case "streams":
                 return {"streams": self._streams()}
+            case "metrics":
+                return await self._metrics()
             case "params":
                 return await self._change_params(self._node(request), request)
             case "rate":

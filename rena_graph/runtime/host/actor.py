@@ -78,6 +78,10 @@ class AgentActor:
         """A fresh look at the board."""
         return self._agent.report()
 
+    def metrics(self) -> dict[str, Any]:
+        """What metrics tell beyond that."""
+        return self._agent.metrics()
+
     def close(self) -> dict[str, Any]:
         """Everything down; the last report."""
         return self._agent.close()

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -17,6 +18,7 @@ from rena_graph.runtime.clock import Clock
 from rena_graph.runtime.events import AgentLine
 from rena_graph.runtime.host.bridges import Sinks, Sources
 from rena_graph.runtime.host.report import BoardReader, stale_nodes
+from rena_graph.runtime.host.usage import GpuMemory, UsageMeter, host_usage
 from rena_graph.runtime.messages import LogRecords
 from rena_graph.runtime.node.console import ConsoleTail
 from rena_graph.runtime.plan import HostPaths, Plan
@@ -69,6 +71,8 @@ class HostAgent:
         self._plan: Plan | None = None
         self._board: Board | None = None
         self._reader: BoardReader | None = None
+        self._usage: UsageMeter | None = None
+        self._gpu = GpuMemory()
         self._tails: dict[str, ConsoleTail] = {}
         self._tails_lock = threading.Lock()
         self._line = AgentLine(paths.commands, paths.events, self._on_node_event)
@@ -101,6 +105,7 @@ class HostAgent:
         self._sinks.prepare()
         self._sources.prepare()
         self._reader = BoardReader(board, plan)
+        self._usage = UsageMeter({name: board.node(i) for name, i in plan.node_rows.items()})
 
     def watch_console(self, node: str, epoch: int) -> None:
         """From now on report what this incarnation of a node prints."""
@@ -163,6 +168,19 @@ class HostAgent:
         """A fresh look at the board, for a status asked for now; None before there is one."""
         return None if self._reader is None else self._reader.read(self._clock.now_ns())
 
+    def metrics(self) -> dict[str, Any]:
+        """What metrics tell beyond a status: histograms, and what is used of the host; see ``runtime/metrics``."""
+        if self._reader is None or self._plan is None or self._board is None:
+            return {}
+        pids = {name: self._board.node(i).ints[NodeColumn.PID] for name, i in self._plan.node_rows.items()}
+        gpu = self._gpu.of([pid for pid in pids.values() if pid], self._clock.now_ns())
+        return {
+            **self._reader.histograms(),
+            "gpu_memory": {name: gpu[pid] for name, pid in pids.items() if pid in gpu},
+            "host": host_usage(),
+            "agent_cpu": time.process_time(),
+        }
+
     def _on_node_event(self, message: dict[str, Any]) -> None:
         self._notify(message)
 
@@ -181,6 +199,8 @@ class HostAgent:
         message: dict[str, Any] = {"event": "beat", "console": self._console_lines(), "stale": []}
         if self._plan is not None and self._board is not None and self._reader is not None:
             now_ns = self._clock.now_ns()
+            if self._usage is not None:
+                self._usage.look(now_ns)
             message["stale"] = stale_nodes(self._plan, self._board, now_ns)
             message["report"] = self._reader.read(now_ns, whole=whole)
         return message

@@ -15,6 +15,8 @@ from rena_graph.transport.board import Board, EdgeColumn, NodeColumn, Row, Strea
 
 __all__ = ["BoardReader", "stale_nodes"]
 
+_HISTOGRAMS = {"loop": 0, "lateness": 1, "age": 2, "output_age": 4}
+
 RATE_WINDOW = 2.0
 """Seconds over which a reached rate is measured; three periods where these are longer."""
 
@@ -79,6 +81,22 @@ class BoardReader:
                 "edges": [self._edge(i, now_ns, whole) for i in range(len(self._edges))],
             }
 
+    def histograms(self) -> dict[str, Any]:
+        """Every histogram, cell by cell: of nodes by what they count, and of sinks."""
+        return {
+            "histograms": {
+                name: {
+                    **{what: row.histogram(which).tolist() for what, which in _HISTOGRAMS.items()},
+                    "loop_sum": row.ints[NodeColumn.LOOP_NS] / 1e9,
+                }
+                for name, row in self._nodes.items()
+            },
+            "latencies": [
+                {"stream": stream, "to": to, "counts": row.histogram(0).tolist()}
+                for stream, to, row in (self._edges[i] for i in self._latencies)
+            ],
+        }
+
     def _node(self, name: str, row: Row, now_ns: int, whole: bool) -> dict[str, Any]:
         c = row.ints
         loops = c[NodeColumn.LOOPS]
@@ -106,6 +124,8 @@ class BoardReader:
             "age": age if age else None,
             **quantiles,
             "ahead": c[NodeColumn.AHEAD],
+            "cpu": c[NodeColumn.CPU_NS] / 1e9,
+            "rss": c[NodeColumn.RSS] or None,
             "phase": row.floats[NodeColumn.PHASE],
             "origin": row.floats[NodeColumn.ORIGIN] or None,
             "pid": c[NodeColumn.PID] or None,

@@ -57,12 +57,24 @@ class Session:
         threading.Thread(target=self._watch_launcher, name="rena-launcher", daemon=True).start()
         try:
             allow_open_files()
+            self._serve_metrics()
             self._enter_ray()
             self.listen()  # Ray has put its own handler there
             return ExitCode(self._run_coordinator())
         except RenaGraphError as error:
             self._leave_word(error.exit_code, str(error))
             return error.exit_code
+
+    def _serve_metrics(self) -> None:
+        """Here, since this process lives as long as the run: a coordinator may come back, an agent too."""
+        setup = self._setup
+        if setup.options.metrics_port is None:
+            return
+        from rena_graph.runtime.launch.handle import RunHandle
+        from rena_graph.runtime.metrics.server import MetricsServer
+
+        handle = RunHandle(setup.id, setup.folder, setup.runtime)
+        MetricsServer(setup.options.metrics_host, setup.options.metrics_port, lambda: handle.ask({"op": "metrics"}))
 
     def _enter_ray(self) -> None:
         setup = self._setup

@@ -1,0 +1,1 @@
+"""What a run tells Prometheus: the metrics, and the server that a session keeps for them."""
