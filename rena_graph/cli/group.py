@@ -41,6 +41,7 @@ VERBS: dict[str, Verb] = {
     "restart": Verb("rena_graph.cli.restart", "Start a node's process anew; the rest of the run goes on."),
     "stream": Verb("rena_graph.cli.stream", "Look at what flows through a running graph's streams."),
     "metrics": Verb("rena_graph.cli.metrics", "Print what a run tells Prometheus."),
+    "why": Verb("rena_graph.cli.why", "Say why nothing flows at a place of a running graph."),
     "stop": Verb("rena_graph.cli.stop", "Stop a run in good order."),
     "kill": Verb("rena_graph.cli.kill", "End a run at once."),
     "prune": Verb("rena_graph.cli.prune", "Remove the folders of runs that have ended."),

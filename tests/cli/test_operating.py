@@ -355,6 +355,30 @@ def test_an_interrupt_only_lets_go_of_an_attached_run(run: FakeRun, capsys: pyte
     assert {request["op"] for request in run.asked} == {"status"}
 
 
+# -- why ---------------------------------------------------------------------------------------------
+def test_why_looks_twice_and_answers(
+    run: FakeRun, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rena_graph.cli.why._APART", 0.01)
+    status = run.answers["status"]["status"]
+    status["nodes"]["r_peaks"] = node(state="paused")
+    status["streams"]["R-peaks"] |= {"age": 14.2, "nominal_rate": 0.0}
+    assert main(["why", "@", "heart_rate"]) == 0
+    lines = out(capsys)
+    assert lines[:2] == [
+        "nothing flows at heart_rate: r_peaks is paused, after 1,200 loops",
+        "  → rena-graph resume c0ffee12 r_peaks, or rena-graph step c0ffee12 r_peaks",
+    ]
+    assert [request["op"] for request in run.asked] == ["status", "status"]
+    assert main(["why", "@", "heart_rate.R-peaks", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["flows"] is False
+    assert answer["findings"][-1]["place"] == "r_peaks"
+    assert main(["why", "@", "heart_rat"]) == ExitCode.USAGE
+    assert "did you mean 'heart_rate'?" in capsys.readouterr().err
+    assert completed("why", "@", "h") == ["heart_rate", "heart_rate.R-peaks"]
+
+
 # -- tidying up --------------------------------------------------------------------------------------
 def test_prune_removes_what_has_ended_and_only_when_told_to(run: FakeRun, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["prune", "--yes"]) == 0
