@@ -57,6 +57,15 @@ class Commit:
             tuple((row.ints[at : at + len(cells)], cells) for row, cells in zip(rows, live, strict=True))
             for at in _SLOTS
         )
+        self._written = self._copies
+
+    def forget_state(self) -> None:
+        """Whatever script's state is saved has nothing to do with this life's, which saves none."""
+        for copies in self._copies:
+            copy, live = copies[-1]
+            copy[0] = live[0] = 0
+        # Nothing of it changes any more: a loop need not copy it.
+        self._written = tuple(copies[:-1] for copies in self._copies)
 
     @property
     def made(self) -> bool:
@@ -67,7 +76,7 @@ class Commit:
         """What the rows say now is what counts from now on."""
         ints = self._ints
         number = ints[_COMMITS] + 1
-        for copy, live in self._copies[number & 1]:
+        for copy, live in self._written[number & 1]:
             copy[:] = live
         ints[_COMMITS] = number
 

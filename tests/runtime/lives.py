@@ -43,7 +43,15 @@ def _raise(error: Exception) -> None:
 class Lives:
     """One node between a stream that the test writes and one that it reads."""
 
-    def __init__(self, folder: Path, script: str = "keeps_state.py", *, irregular: bool = False, **node: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        script: str = "keeps_state.py",
+        *,
+        irregular: bool = False,
+        dtype: str = "float64",
+        **node: Any,
+    ) -> None:
         definition = {
             "script": script,
             "trigger": "data",
@@ -56,12 +64,12 @@ class Lives:
         rate = 0.0 if irregular else RATE
         source = {"from": {"simulate": {"kind": "counter"}}, "channels": 1, "rate": RATE, "dtype": "float64"}
         if irregular:
-            source = {"from": {"recording": {"path": "never-opened.npz"}}, "channels": 1, "rate": 0, "dtype": "float64"}
+            source = {"from": {"recording": {"path": "never-opened.npz"}}, "channels": 1, "rate": 0, "dtype": dtype}
         document = {"version": 1, "name": "lives", "streams": {"In": source}, "nodes": {"node": definition}}
         graph = graph_from_dict(document, SCRIPTS, check_scripts=False)
         run = f"t{os.getpid()}"
         paths = HostPaths(run, folder, folder / "board")
-        self.plan = make_plan(graph, {"In": StreamSpec("In", 1, "float64", rate)}, "ring", paths)
+        self.plan = make_plan(graph, {"In": StreamSpec("In", 1, dtype, rate)}, "ring", paths)
         self.board = Board.create(paths.board, streams=2, edges=2, nodes=1)
         for port in self.plan.ports.values():
             create_stream(port)
@@ -110,7 +118,8 @@ class Lives:
 
     def feed(self, count: int) -> None:
         values = np.arange(self.fed, self.fed + count, dtype=np.float64)
-        self.writer.publish(values[:, None], values / RATE)
+        data = np.array([str(int(v)) for v in values], object) if self.writer.spec.is_string else values
+        self.writer.publish(data[:, None], values / RATE)
         self.fed += count
 
     def drain(self) -> None:

@@ -142,8 +142,9 @@ def test_a_stream_that_was_not_shown_is_not(tmp_path: Path) -> None:
             assert second.step() == [-1.0]
 
 
-def test_what_came_meanwhile_comes_a_window_at_a_time(tmp_path: Path) -> None:
-    with Lives(tmp_path) as lives:
+@pytest.mark.parametrize("access", ["copy", "view"])
+def test_what_came_meanwhile_comes_a_window_at_a_time(access: str, tmp_path: Path) -> None:
+    with Lives(tmp_path, inputs=[{"stream": "In", "access": access}]) as lives:
         with life(lives) as first:
             lives.feed(10)
             first.step()
@@ -169,6 +170,20 @@ def test_what_came_meanwhile_of_an_irregular_stream_comes_by_its_time(tmp_path: 
             while lives.edge[EdgeColumn.POSITION] < lives.fed:
                 second.step()
             assert list(chain(*second.script.new)) == span(10, 200)
+            assert not dropped(lives)
+
+
+def test_markers_are_back_too(tmp_path: Path) -> None:
+    with Lives(tmp_path, irregular=True, dtype="string", buffer_duration=0.05) as lives:
+        with life(lives) as first:
+            lives.feed(30)
+            first.step()
+        lives.feed(100)
+        with life(lives) as second:
+            assert second.script.inputs["In"][0][:, 0].tolist() == [str(i) for i in range(30)]
+            while lives.edge[EdgeColumn.POSITION] < lives.fed:
+                second.step()
+            assert list(chain(*second.script.new)) == [str(i) for i in range(30, 130)]
             assert not dropped(lives)
 
 

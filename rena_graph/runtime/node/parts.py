@@ -17,7 +17,7 @@ from rena_graph.streams.inputs import InputPort, Inputs
 from rena_graph.streams.outputs import OutputPort, Outputs
 from rena_graph.streams.params import Params
 from rena_graph.streams.shown import ShownWindow
-from rena_graph.transport.board import Board, NodeColumn, StreamColumn
+from rena_graph.transport.board import Board, StreamColumn
 from rena_graph.transport.commit import Commit
 from rena_graph.transport.interface import StreamReader, StreamWriter
 from rena_graph.transport.links import open_reader, open_waiter, open_writer
@@ -83,8 +83,7 @@ class NodeParts:
         self.script = instantiate(script_class, self._context())
         self.kept = self._kept(refused) if keeps_state(script_class) else None
         if self.kept is None:
-            # Whatever a script before this one saved has nothing to do with what this one takes.
-            board.node(setup.index).ints[NodeColumn.STATE_FILE] = 0
+            self._commit.forget_state()
         if not self._commit.made:
             self._commit.commit()
 
