@@ -55,9 +55,8 @@ def answer_lines(answer: Explanation, place: str, run: str) -> list[str]:
     if not answer.flows:
         causes = answer.causes
         if causes:
-            lines[0] += f": {causes[0].place} {clean(causes[0].text)}"
-        for cause in causes[1:]:
-            lines.append(f"and {cause.place} {clean(cause.text)}")
+            lines[0] += f", since {causes[0].place}: {clean(causes[0].text)}"
+        lines += [f"and {cause.place}: {clean(cause.text)}" for cause in causes[1:]]
     for finding in answer.findings:
         if finding.remedy is not None and finding.verdict in ("stops", "slows"):
             remedy = f"  → {finding.remedy.replace('RUN', run)}"

@@ -366,7 +366,7 @@ def test_why_looks_twice_and_answers(
     assert main(["why", "@", "heart_rate"]) == 0
     lines = out(capsys)
     assert lines[:2] == [
-        "nothing flows at heart_rate: r_peaks is paused, after 1,200 loops",
+        "nothing flows at heart_rate, since r_peaks: is paused, after 1,200 loops",
         "  → rena-graph resume c0ffee12 r_peaks, or rena-graph step c0ffee12 r_peaks",
     ]
     assert [request["op"] for request in run.asked] == ["status", "status"]

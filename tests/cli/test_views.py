@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from rena_graph.cli.view.errors import ErrorList
+from rena_graph.cli.view.latency import sink_lines
 from rena_graph.cli.view.ledger import REASONS, ledger_lines, source_lines
 from rena_graph.cli.view.lines import clean, message_lines
 from rena_graph.cli.view.live import live_view
+from rena_graph.cli.view.report import report_lines
 from rena_graph.cli.view.status import NODE, complete
 from rena_graph.cli.view.summary import ENDINGS, summary_lines
 from rena_graph.errors import ExitCode
@@ -262,3 +264,43 @@ def test_what_ctrl_c_does_is_said() -> None:
     console.print(live_view(status(), [], 120, 40, hint="Ctrl-C lets go"))
     assert isinstance(console.file, io.StringIO)
     assert "Ctrl-C lets go" in console.file.getvalue().splitlines()[0]
+
+
+@pytest.mark.parametrize("restarts", [0, 12])
+def test_numbers_are_whole_on_80_columns_also_with_restarts_and_long_names(restarts: int) -> None:
+    nodes = {
+        "slow_classifier_of_mine": node(
+            overruns=12345, skipped=12345, exceptions=1234, dropped=12345, restarts=restarts
+        ),
+        "b": node(state="initializing", restarts=restarts),
+    }
+    lines = draw(status(nodes=nodes), [], width=80)
+    assert " over " in lines[1]
+    for cell in ("12,345", "1,234", "6.2 ms"):
+        assert any(cell in line for line in lines), lines
+    assert all(len(line) <= 80 for line in lines)
+
+
+# -- latency -----------------------------------------------------------------------------------------
+SINK = {
+    "stream": "Out", "to": "lsl:Out", "latency_p50": 0.005, "latency_p99": 0.009, "ahead": 0,
+    "paths": [
+        {"from": "ECG", "nodes": [{"node": "a", "adds": 0.001}, {"node": "b", "adds": 0.003}], "out": 0.001},
+        {"from": "Gaze", "nodes": [{"node": "b", "adds": 0.001}], "out": 0.004},
+    ],
+}  # fmt: skip
+
+
+def test_latency_is_shown_end_to_end_with_its_slowest_way() -> None:
+    line = "lsl:Out: 5.0 ms, p99 9.0 ms, from ECG: a 1.0 ms, b 3.0 ms, out 1.0 ms"
+    assert sink_lines([SINK, {**SINK, "latency_p50": None}]) == [line]
+    assert sink_lines([{**SINK, "paths": []}]) == ["lsl:Out: 5.0 ms, p99 9.0 ms"]
+    assert line in draw(status(sinks=[SINK]), [])
+    shown = report_lines(status(sinks=[SINK], nodes={"a": node(age_p50=0.002, age_p99=0.004)}))
+    assert f"  {line}" in shown
+    assert any(" ".join(text.split()) == "a 2.0 ms 4.0 ms – –" for text in shown)
+
+
+def test_a_report_says_who_does_not_keep_its_rate() -> None:
+    slow = {"verdict": "loop too slow", "reason": "its loop takes 30 ms of 17", "trouble": True}
+    assert "a: loop too slow: its loop takes 30 ms of 17" in report_lines(status(nodes={"a": node(keeping=slow)}))

@@ -236,7 +236,7 @@ def test_two_causes_are_both_said_the_farther_first() -> None:
 def test_the_answer_fits_on_a_screen_and_comes_first() -> None:
     now = situation(dry("R"), dry("HR"), ("nodes.show", IDLE), ("nodes.peaks", {**IDLE, "state": "paused"}))
     lines = answer_lines(why(now, "show"), "show", "c0ffee12")
-    assert lines[0] == "nothing flows at show: peaks is paused, after 600 loops"
+    assert lines[0] == "nothing flows at show, since peaks: is paused, after 600 loops"
     assert lines[1] == "  → rena-graph resume c0ffee12 peaks, or rena-graph step c0ffee12 peaks"
     assert len(lines) < 24
     assert "RUN" not in "\n".join(lines)

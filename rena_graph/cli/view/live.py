@@ -10,9 +10,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from rena_graph.cli.view.keeping import keeping_lines
+from rena_graph.cli.view.latency import sink_lines
 from rena_graph.cli.view.numbers import NONE, asked_rate, clock_time, count, duration, rate
 
-__all__ = ["keeping_lines", "live_view", "node_table", "stream_table"]
+__all__ = ["live_view", "node_table", "stream_table"]
 
 _STATE_STYLES = {
     "running": "green",
@@ -76,6 +78,9 @@ def live_view(
     if streams and status["streams"]:
         parts.append(stream_table(status["streams"], streams, width))
         used += streams + _TABLE_FRAME
+    latencies = sink_lines(status["sinks"])[: max(0, min(_MAX_ERRORS, height - used - _MIN_LOG_LINES - len(troubles)))]
+    parts += [Text(line, style="cyan", no_wrap=True, overflow="ellipsis") for line in latencies]
+    used += len(latencies)
     parts += [Text(line, style="yellow", no_wrap=True, overflow="ellipsis") for line in troubles]
     used += len(troubles)
     if errors:
@@ -84,12 +89,6 @@ def live_view(
         used += len(errors) + 1
     parts += [_log_line(line) for line in lines[-max(_MIN_LOG_LINES, height - used) :]]
     return Group(*parts)
-
-
-def keeping_lines(nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """A line for each node that does not keep its rate: why, as far as the coordinator can tell."""
-    troubles = [(name, node.get("keeping")) for name, node in nodes.items()]
-    return [f"{name}: {known['verdict']}: {known['reason']}" for name, known in troubles if known and known["trouble"]]
 
 
 def node_table(nodes: Mapping[str, Mapping[str, Any]], limit: int, width: int) -> Table:
@@ -121,7 +120,8 @@ def stream_table(streams: Mapping[str, Mapping[str, Any]], limit: int, width: in
 def _table(name: str, state: str, numbers: Sequence[str], width: int) -> Table:
     # A divider of the box is a space already; wide terminals get one more.
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1 if width >= _WIDE else 0, 0, 0), pad_edge=False, show_edge=False)
-    table.add_column(name, overflow="ellipsis", no_wrap=True, max_width=max(12, width // 5))
+    # Names give way before numbers do: of columns that do not fit, rich shortens those first that may wrap.
+    table.add_column(name, overflow="ellipsis", no_wrap=width >= _WIDE, min_width=8, max_width=max(12, width // 5))
     table.add_column(state, no_wrap=True)
     for title in numbers:
         table.add_column(title, justify="right", no_wrap=True)

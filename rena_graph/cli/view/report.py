@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from rena_graph.cli.output import columns
+from rena_graph.cli.view.keeping import keeping_lines
+from rena_graph.cli.view.latency import age_lines, sink_lines
 from rena_graph.cli.view.ledger import ledger_lines, source_lines
 from rena_graph.cli.view.numbers import NONE, asked_rate, clock_time, count, duration, rate
 
@@ -27,7 +29,11 @@ def report_lines(status: Mapping[str, Any]) -> list[str]:
         lines += ["", *columns(_node_rows(nodes), _NODES)]
     if streams:
         lines += ["", *columns(_stream_rows(streams), _STREAMS)]
-    lines += ["", *ledger_lines(status["edges"], ended=False), *source_lines(streams)]
+    if ages := age_lines(nodes):
+        lines += ["", *ages]
+    if latencies := sink_lines(status["sinks"]):
+        lines += ["", "end to end", *(f"  {line}" for line in latencies)]
+    lines += ["", *keeping_lines(nodes), *ledger_lines(status["edges"], ended=False), *source_lines(streams)]
     lines += [f"{name}: {_last_line(node['error'])}" for name, node in nodes.items() if node.get("error")]
     return [*lines, f"logs: {status['folder']}"] if "folder" in status else lines
 
