@@ -120,8 +120,10 @@ def stream_table(streams: Mapping[str, Mapping[str, Any]], limit: int, width: in
 def _table(name: str, state: str, numbers: Sequence[str], width: int) -> Table:
     # A divider of the box is a space already; wide terminals get one more.
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1 if width >= _WIDE else 0, 0, 0), pad_edge=False, show_edge=False)
-    # Names give way before numbers do: of columns that do not fit, rich shortens those first that may wrap.
-    table.add_column(name, overflow="ellipsis", no_wrap=width >= _WIDE, min_width=8, max_width=max(12, width // 5))
+    # Names give way before numbers do: of columns that do not fit, rich shortens those first that may wrap. A node's
+    # name has no blanks, so it never does; a stream's may, but its table is narrow.
+    keep = name != "node" or width >= _WIDE
+    table.add_column(name, overflow="ellipsis", no_wrap=keep, min_width=8, max_width=max(12, width // 5))
     table.add_column(state, no_wrap=True)
     for title in numbers:
         table.add_column(title, justify="right", no_wrap=True)
