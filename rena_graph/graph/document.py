@@ -257,6 +257,14 @@ class NodeDef(Model):
     hang_timeout: PositiveSeconds | None = Field(
         default=None, description="A loop longer than so many seconds counts as failed; off where left out."
     )
+    on_overload: Literal["skip", "newest", "throttle", "stop"] = Field(
+        default="skip",
+        description="When it cannot keep its rate: ticks are skipped, it passes over what piled up, less important "
+        "nodes are slowed, or the run stops.",
+    )
+    importance: Annotated[int, Field(ge=0, le=100)] = Field(
+        default=50, description="Nodes of lower importance may be slowed so that this one keeps its rate."
+    )
     loop_time: PositiveSeconds | None = Field(
         default=None, description="Seconds that a loop is expected to take, in the mean; checked against the rates."
     )

@@ -80,6 +80,7 @@ _ERRORS = {
     "G406": "An input both lossless and of policy latest, which loses by design.",
     "G407": "An input of policy block behind a live source, which nobody can make wait.",
     "G408": "A delayed input of policy block.",
+    "G409": "A lossless input of a node that passes over what piles up.",
     # Scripts and files
     "G501": "A script that is not there.",
     "G502": "A script that is not a file, too large, or cannot be read.",
@@ -107,6 +108,10 @@ _WARNINGS = {
     "G253": "A node that takes nothing and makes nothing.",
     "G451": "A node whose run frequency is so low that its window cannot hold what arrives between two loops.",
     "G452": "A hang timeout shorter than a loop may take at the node's run frequency.",
+    "G453": "A node whose loops take longer than a period of its run frequency.",
+    "G454": "A graph whose loops together take more processors than this machine has.",
+    "G455": "Blocks of a sample-counted trigger that come faster than the node's loops take them.",
+    "G456": "More loops a second than this machine can start, whatever the scripts do.",
     "G551": "A script of which only running it could tell whether it has a RenaScript class.",
     "G651": "An LSL outlet with the name of an LSL source of the same graph: it may hear itself.",
 }

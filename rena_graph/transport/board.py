@@ -91,23 +91,25 @@ class EdgeColumn(IntEnum):
     """Passed while the node was away."""
     DROPPED_REFUSED = 8
     """A bridge's outside did not take them."""
-    FILLED = 9
+    DROPPED_NEWEST = 9
+    """Passed over by a node that could not keep up (``"on_overload": "newest"``)."""
+    FILLED = 10
     """NaN samples put into the window where the stream had a gap (``"gaps": "nan"``)."""
-    LAST_TIMESTAMP = 10  # float
-    HELD = 11
+    LAST_TIMESTAMP = 11  # float
+    HELD = 12
     """1 plus the samples in the script's window after its last loop; 0 where the script was shown no such stream."""
-    DELIVERED = 12
+    DELIVERED = 13
     """Samples handed to loops; what was handed out again after a restart counts again."""
-    REPEATED = 13
+    REPEATED = 14
     """Samples that were handed to a loop which its process did not survive, and that its successor is handed again."""
-    ACTIVE = 14
+    ACTIVE = 15
     """1 while a running reader holds the edge: only such readers can make a writer wait."""
-    READER_EPOCH = 15
-    BLOCK_NS = 16
+    READER_EPOCH = 16
+    BLOCK_NS = 17
     """Longest wait that this edge asks of its writer; 0: it never blocks."""
-    RESETS = 17
+    RESETS = 18
     """Times that the buffer began anew since the stream changed its format."""
-    AHEAD = 18
+    AHEAD = 19
     """Of a sink: chunks that left before the time with which they are stamped; their latency counts as 0."""
 
 

@@ -60,6 +60,7 @@ def test_every_code_is_shown_by_a_graph_or_by_a_test_of_its_own() -> None:
     elsewhere = {
         "G001", "G002", "G008", "G010", "G109",  # test_source.py, test_limits.py
         "G602", "G603",  # test_ports.py
+        "G454", "G456",  # test_checks.py: they depend on the machine
     }  # fmt: skip
     shown = {code for cases in EXPECTED.values() for code, _, _ in cases}
     assert shown | elsewhere == set(CODES)

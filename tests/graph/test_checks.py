@@ -71,6 +71,43 @@ def test_blocks_at_exactly_their_rate_are_fine() -> None:
     assert codes(taking("EEG", run_frequency=250 / 3, trigger=trigger), EEG=LSL_EEG) == []
 
 
+@pytest.fixture
+def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rena_graph.graph.checks.rates._cores", lambda: 2)
+
+
+@pytest.mark.usefixtures("two_cores")
+def test_loops_together_may_not_need_more_than_the_machine_has() -> None:
+    half = {"run_frequency": 50, "loop_time": 0.01, "inputs": ["EEG"]}
+    assert "G454" not in codes({f"n{i}": half for i in range(4)}, EEG=LSL_EEG)
+    assert "G454" in codes({f"n{i}": half for i in range(5)}, EEG=LSL_EEG)
+    away = {**half, "placement": {"host": "10.0.0.2"}}
+    assert "G454" not in codes({**{f"n{i}": half for i in range(4)}, "away": away}, EEG=LSL_EEG)
+    # One script never takes more than one processor, however much it would like to.
+    greedy = {**half, "loop_time": 10.0}
+    assert "G454" not in codes({"a": greedy, "b": greedy}, EEG=LSL_EEG)
+
+
+@pytest.mark.usefixtures("two_cores")
+def test_so_many_loops_that_starting_them_is_too_much() -> None:
+    fast = {"run_frequency": 1000, "inputs": ["EEG"]}
+    assert "G456" not in codes({f"n{i}": fast for i in range(13)}, EEG=LSL_EEG)
+    (problem,) = [p for p in problems_of({f"n{i}": fast for i in range(14)}, EEG=LSL_EEG) if p.code == "G456"]
+    assert problem.found == "14,000 loops a second of 14 nodes"
+    assert problem.allowed == "about 13,333 on 2 processors"
+    on_data = {**fast, "trigger": "data"}
+    assert "G456" not in codes({f"n{i}": on_data for i in range(14)}, EEG=LSL_EEG), "a ceiling is not a rate"
+
+
+def test_a_loop_that_fits_exactly_fits() -> None:
+    assert codes({"a": {"run_frequency": 50, "loop_time": 0.02, "inputs": ["EEG"]}}, EEG=LSL_EEG) == []
+    block = {"trigger": {"stream": "EEG", "every": 10}, "inputs": ["EEG"]}
+    assert codes({"a": {**block, "loop_time": 0.04}}, EEG=LSL_EEG) == []
+    (problem,) = problems_of({"a": {**block, "loop_time": 0.05}}, EEG=LSL_EEG)
+    assert problem.code == "G455"
+    assert problem.allowed == "at most 0.04 s, or 20 Hz"
+
+
 def test_blocking_is_for_what_can_wait() -> None:
     block = {"stream": "x", "policy": "block"}
     chain: dict[str, Any] = {"a": {"inputs": ["S"], "outputs": {"x": {"channels": 1}}}, "b": {"inputs": [block]}}

@@ -116,7 +116,7 @@ def report(**seconds: float) -> dict[str, Any]:
 
 
 def made(frequencies: dict[str, float], **more: Any) -> Rates:
-    return Rates(graph_from_dict(chain(**more), SCRIPTS), frequencies)
+    return Rates(graph_from_dict(chain(**more), SCRIPTS), frequencies, {})
 
 
 def test_a_run_begins_with_declared_times_and_goes_on_with_measured_ones() -> None:

@@ -12,6 +12,7 @@ __all__ = ["REASONS", "ledger_lines", "source_lines"]
 REASONS = {
     "overrun": "overwritten before they were read",
     "window": "left the input window before a loop saw them",
+    "newest": "passed over since the node could not keep up, as its 'on_overload' asks",
     "latest": "skipped for newer ones, as the policy 'latest' asks",
     "view": "overtaken while a loop looked at them",
     "transport": "lost in ZMQ's queues",

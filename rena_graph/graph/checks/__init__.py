@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from rena_graph.graph.checks import cycles, declarations, files, formats, names, outside, parameters, timing, use
+from rena_graph.graph.checks import (
+    cycles,
+    declarations,
+    files,
+    formats,
+    names,
+    outside,
+    parameters,
+    rates,
+    timing,
+    use,
+)
 from rena_graph.graph.findings import Findings
 from rena_graph.graph.model import Graph
 from rena_graph.graph.shape import Draft
@@ -17,6 +28,7 @@ def check_graph(graph: Graph, draft: Draft, findings: Findings) -> None:
     declarations.check(graph, draft, findings)
     formats.check(graph, draft, findings)
     timing.check(graph, draft, findings)
+    rates.check(graph, draft, findings)
     outside.check(graph, findings)
     parameters.check(graph, findings)
     if draft.healthy:

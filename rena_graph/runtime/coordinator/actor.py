@@ -24,6 +24,8 @@ from rena_graph.runtime.coordinator.operations import Operations
 from rena_graph.runtime.coordinator.orders import Orders
 from rena_graph.runtime.coordinator.paths import Way, paths_to
 from rena_graph.runtime.coordinator.placement import node_options, refuse_unplaceable
+from rena_graph.runtime.coordinator.rate_keeper import Command
+from rena_graph.runtime.coordinator.ray_words import plain
 from rena_graph.runtime.coordinator.signals import (
     EndRun,
     Event,
@@ -184,7 +186,8 @@ class CoordinatorActor:
                 self._messages.extend(message["console"])
                 if "report" in message:
                     self._report = message["report"]
-                    self._keep_rates()
+                    if self._machine.phase is Phase.RUNNING:
+                        self._keep_rates()
                     self._books.reported(self._known_status())
                 self._hear(StaleSeen(tuple(message["stale"])))
             case "bridge_failed":
@@ -221,7 +224,7 @@ class CoordinatorActor:
             case RunNode(node, epoch):
                 await self._run_node(node, epoch)
             case StartNode(node, epoch):
-                start = self._operations.rates.start(node, self._clock.now())
+                start = self._operations.keeper.rates.start(node, self._clock.now())
                 await self._agent.command.remote(node, epoch, start)
             case StopNode(node, epoch, within):
                 await self._agent.command.remote(node, epoch, {"do": "stop", "within": within})
@@ -247,7 +250,7 @@ class CoordinatorActor:
             await self._agent.prepare.remote(self._plan)
         except RenaGraphError as error:
             # Ray hands an actor's exception on as one that is also of the original class.
-            self._hear(HostFailed(_plain(error), error.exit_code))
+            self._hear(HostFailed(plain(error), error.exit_code))
         except RayError as error:
             self._hear(HostFailed(f"the host agent failed: {error}", ExitCode.ENVIRONMENT))
         else:
@@ -289,9 +292,9 @@ class CoordinatorActor:
             cause = "its process ended without a word"
             await self._last_word(node, epoch)
         except RayActorError as error:
-            cause = f"its process died ({_plain(error)})"
+            cause = f"its process died ({plain(error)})"
         except RayError as error:
-            cause = f"it failed outside of its script: {_plain(error)}"
+            cause = f"it failed outside of its script: {plain(error)}"
         await self._agent.release.remote(node)
         self._hear(NodeGone(node, epoch, cause))
 
@@ -369,13 +372,18 @@ class CoordinatorActor:
     def _known_status(self) -> dict[str, Any]:
         since = self._running_since
         uptime = 0.0 if since is None else self._clock.now() - since
-        if self._paths is None:
-            self._paths = paths_to(self._setup.graph)
-        return make_status(self._setup, self._machine, self._report, self._operations.params, uptime, self._paths)
+        paths = self._paths = self._paths or paths_to(self._setup.graph)
+        params, keeping = self._operations.params, self._operations.keeper.status
+        return make_status(self._setup, self._machine, self._report, params, keeping, uptime, paths)
 
     def _keep_rates(self) -> None:
-        for node, command in self._operations.rates.heard(self._report, self._clock.now()):
-            self._spawn(self._command(node, command))
+        for reaction in self._operations.keeper.heard(self._report, self._machine.nodes, self._clock.now()):
+            if isinstance(reaction, Command):
+                self._spawn(self._command(reaction.node, {**reaction.message, "version": self._clock.now_ns()}))
+            elif isinstance(reaction, Say):
+                self._do([reaction])
+            else:
+                self._hear(reaction)
 
     async def _progress(self, node: str) -> dict[str, int] | None:
         """What of its orders the node has; None where no process runs it."""
@@ -390,10 +398,3 @@ class CoordinatorActor:
         record = self._machine.nodes[node]
         if record.run_sent and record.state in ALIVE:
             await self._agent.command.remote(node, record.epoch, message)
-
-
-def _plain(error: BaseException) -> str:
-    """The error's own words, without the frames that Ray puts around them."""
-    cause = getattr(error, "cause", None)
-    text = str(cause if isinstance(cause, BaseException) else error).strip()
-    return text if len(text) < 4000 else text[:4000] + " …"

@@ -10,7 +10,7 @@ from rena_graph.errors import UsageError
 from rena_graph.graph.document import MAX_RATE, ParamDef
 from rena_graph.graph.model import Graph
 from rena_graph.runtime.coordinator.orders import Orders
-from rena_graph.runtime.coordinator.rates import Rates
+from rena_graph.runtime.coordinator.rate_keeper import RateKeeper
 from rena_graph.runtime.coordinator.signals import Event, KillAsked, StopAsked
 from rena_graph.runtime.lifecycle import NodeState
 from rena_graph.runtime.run_setup import longest_stop
@@ -63,7 +63,7 @@ class Operations:
         self.params = {name: Params(graph.params_of(name), folder=graph.folder) for name in graph.nodes}
         self.frequencies: dict[str, float] = {}
         """Run frequencies in Hz that are no longer the graph's."""
-        self.rates = Rates(graph, self.frequencies)
+        self.keeper = RateKeeper(graph, self.frequencies)
         self._longest_stop = longest_stop(graph)
         self._orders = orders
         self._state = state
@@ -136,7 +136,7 @@ class Operations:
         if isinstance(hz, bool) or not isinstance(hz, int | float) or not 0 < hz <= MAX_RATE:
             raise UsageError(f"the run frequency of {node!r} must be above 0 and at most {MAX_RATE:g} Hz, not {hz!r}")
         self.frequencies[node] = float(hz)
-        command = self.rates.change(node, float(hz), self._orders.now())
+        command = self.keeper.rates.change(node, float(hz), self._orders.now())
         return {"hz": float(hz), "applied": await self._orders.deliver(node, "rate", command)}
 
     async def _step(self, node: str, count: object) -> dict[str, Any]:

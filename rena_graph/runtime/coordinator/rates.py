@@ -34,11 +34,14 @@ class Rates:
         What runs.
     frequencies : mapping
         Run frequencies in Hz that are no longer the graph's, by node; looked at again each time.
+    shares : mapping
+        Of the nodes that are slowed for others: at which share of what is asked of them; likewise.
     """
 
-    def __init__(self, graph: Graph, frequencies: Mapping[str, float]) -> None:
+    def __init__(self, graph: Graph, frequencies: Mapping[str, float], shares: Mapping[str, float]) -> None:
         self._graph = graph
         self._frequencies = frequencies
+        self._shares = shares
         self._free = graph.document.phases == "free"
         self._parents = {node: _parents(graph, node) for node in graph.nodes}
         self._takes: dict[str, float] = {}
@@ -48,9 +51,13 @@ class Rates:
         self.phases: dict[str, float] = {}
         """Seconds, by node on the clock: what its process was told last."""
 
-    def frequency(self, node: str) -> float:
+    def asked(self, node: str) -> float:
         """What is asked of the node, in Hz; ``inf`` where nothing limits it."""
         return self._frequencies.get(node, self._graph.nodes[node].frequency)
+
+    def given(self, node: str) -> float:
+        """What it is told: less than what is asked of it while it is slowed for others."""
+        return self.asked(node) * self._shares.get(node, 1.0)
 
     # -- commands ------------------------------------------------------------------------------------
     def start(self, node: str, now: float) -> dict[str, Any]:
@@ -61,12 +68,14 @@ class Rates:
             self._look_at = at + FIRST_LOOK
         if self._graph.nodes[node].trigger == "clock" and node not in self.phases:
             self.phases[node] = self._wanted()[node]
-        return {"do": "start", "at": at, "origin": self.origin, "phase": self.phases.get(node, 0.0)}
+        start = {"do": "start", "at": at, "origin": self.origin, "phase": self.phases.get(node, 0.0)}
+        return {**start, "hz": self.given(node)} if node in self._shares else start
 
     def change(self, node: str, hz: float, now: float) -> dict[str, Any]:
-        """The command that lets a node run at another rate: on the grid, at the phase that belongs to it."""
-        command: dict[str, Any] = {"do": "rate", "hz": hz}
-        wanted = self._wanted({node: hz})
+        """The command for a node of which `hz` is asked: on the grid, at the phase that belongs to that rate."""
+        given = hz * self._shares.get(node, 1.0)
+        command: dict[str, Any] = {"do": "rate", "hz": given}
+        wanted = self._wanted({node: given})
         if node in wanted and self.origin is not None:
             command["phase"] = self.phases[node] = wanted[node]
             self._look_at = now  # others may be in a ratio with it that were not, or no longer
@@ -80,7 +89,7 @@ class Rates:
         self._look_at = now + NEXT_LOOK
         commands = []
         for node, phase in self._wanted().items():
-            if moved(self.phases.get(node, 0.0), phase, self.frequency(node)):
+            if moved(self.phases.get(node, 0.0), phase, self.given(node)):
                 self.phases[node] = phase
                 commands.append((node, {"do": "phase", "phase": phase}))
         return commands
@@ -101,7 +110,7 @@ class Rates:
         """The phase of each node on the clock, by what is known now."""
         stages = {}
         for name, node in self._graph.nodes.items():
-            rate = (changed or {}).get(name, self.frequency(name)) if node.trigger == "clock" else None
+            rate = (changed or {}).get(name, self.given(name)) if node.trigger == "clock" else None
             takes = self._takes.get(name, GUESS + (node.loop_time or 0.0))
             stages[name] = Stage(rate, takes, self._parents[name])
         if self._free:

@@ -47,7 +47,7 @@ class HostPrepared:
 
 @dataclass(frozen=True)
 class HostFailed:
-    """The host cannot be prepared, or a bridge failed for good."""
+    """The host cannot be prepared, a bridge failed for good, or a node cannot keep a rate that the graph insists on."""
 
     error: str
     exit_code: ExitCode

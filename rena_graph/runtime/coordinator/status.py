@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rena_graph.runtime.coordinator.machine import Coordinator, Phase
@@ -18,6 +18,7 @@ def make_status(
     machine: Coordinator,
     report: Mapping[str, Any],
     params: Mapping[str, Mapping[str, Any]],
+    keeping: Callable[[str], dict[str, Any] | None],
     uptime: float,
     paths: Mapping[str, Sequence[Way]],
 ) -> dict[str, Any]:
@@ -33,6 +34,8 @@ def make_status(
         The newest of :meth:`rena_graph.runtime.host.report.BoardReader.read`.
     params : mapping
         Parameters by node, as they are now.
+    keeping : callable
+        How a node stands with its rate.
     uptime : float
         Seconds since the first sample was let in.
     paths : mapping
@@ -52,6 +55,7 @@ def make_status(
             "error": record.error,
             "dropped": dropped.get(name, 0),
             "params": dict(params[name]),
+            "keeping": keeping(name),
         }
         for name, record in machine.nodes.items()
     }

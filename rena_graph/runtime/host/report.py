@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rena_graph.bridges.base import SourceState
+from rena_graph.runtime.host.load import HostLoad, cores, processor_times
 from rena_graph.runtime.host.recent import RecentQuantiles
 from rena_graph.runtime.lifecycle import ENDED, NodeState
 from rena_graph.runtime.plan import Plan
@@ -45,6 +46,8 @@ class BoardReader:
         self._nodes = {name: board.node(i) for name, i in plan.node_rows.items()}
         self._streams = {name: board.stream(p.index) for name, p in plan.ports.items()}
         self._edges = [(s, to, board.edge(i)) for i, (s, to) in enumerate(plan.consumers())]
+        self._policies = [edge.input.policy for edge, _ in plan.edges] + ["fifo"] * len(plan.sinks)
+        self._load = HostLoad()
         self._loops = {name: _Series(deque()) for name in self._nodes}
         self._recent = {name: self._quantiles(name, row) for name, row in self._nodes.items()}
         self._latencies = {
@@ -79,6 +82,7 @@ class BoardReader:
                 "nodes": {name: self._node(name, row, now_ns, whole) for name, row in self._nodes.items()},
                 "streams": {name: self._stream(name, row, now_ns) for name, row in self._streams.items()},
                 "edges": [self._edge(i, now_ns, whole) for i in range(len(self._edges))],
+                "host": {"cpu": self._load.read(), "cores": cores()},
             }
 
     def histograms(self) -> dict[str, Any]:
@@ -106,6 +110,8 @@ class BoardReader:
         quantiles: dict[str, float | None] = {}
         for names, recent in self._recent[name].items():
             quantiles.update(zip(names, recent.whole() if whole else recent.read(now_ns), strict=True))
+        pid = c[NodeColumn.PID]
+        had, waited = (processor_times(pid) if pid else None) or (None, None)
         return {
             "frequency": frequency if 0 < frequency < float("inf") else None,
             "rate": self._rate(name, row, now_ns, window),
@@ -128,7 +134,9 @@ class BoardReader:
             "rss": c[NodeColumn.RSS] or None,
             "phase": row.floats[NodeColumn.PHASE],
             "origin": row.floats[NodeColumn.ORIGIN] or None,
-            "pid": c[NodeColumn.PID] or None,
+            "cpu_loop": had,
+            "cpu_wait": waited,
+            "pid": pid or None,
         }
 
     def _rate(self, name: str, row: Row, now_ns: int, window: float) -> float:
@@ -157,6 +165,7 @@ class BoardReader:
             "recoveries": c[StreamColumn.SOURCE_RECOVERIES],
             "backwards": c[StreamColumn.SOURCE_BACKWARDS],
             "reanchored": c[StreamColumn.REANCHORED],
+            "blocked": c[StreamColumn.BLOCKED_NS] / 1e9,
             "block_timeouts": c[StreamColumn.BLOCK_TIMEOUTS],
             "epoch": c[StreamColumn.EPOCH],
             # Graph time is the clock of `now_ns` on the coordinator's host.
@@ -183,6 +192,7 @@ class BoardReader:
         return {
             "stream": stream,
             "to": to,
+            "policy": self._policies[index],
             "produced": produced - start,
             "delivered": max(0, c[EdgeColumn.DELIVERED] - c[EdgeColumn.REPEATED]),
             "dropped": dropped,

@@ -204,6 +204,16 @@ class Feed:
         shown.show(data, stamps, new_count)
         return stamps
 
+    def pass_over(self, seconds: float) -> None:
+        """Leave out what piled up: keep of what is pending only what is stamped within `seconds` of the newest."""
+        if self._viewed is not None or self._blocking:
+            return  # it costs the node nothing, or somebody waits so that nothing is lost
+        pending = self.reader.pending()
+        if pending > 1:
+            _, stamps = self.reader.peek(pending)
+            if old := int(np.searchsorted(stamps, stamps[-1] - seconds, side="right")):
+                self.reader.skip(old, "newest")
+
     def origin(self) -> float:
         """Graph time of the oldest sample behind what was taken since :meth:`settle`; ``inf`` where nothing was."""
         origin = math.inf
@@ -280,21 +290,22 @@ class EveryGate:
     def __init__(self, block: Feed, others: list[Feed], every: int, wait: float) -> None:
         self._block = block
         self._others = others
-        self._every = every
+        self.every = every
+        self.rate = block.setup.port.spec.rate
         self._wait = wait
         self._complete_since: float | None = None
 
     def _align(self) -> None:
         reader = self._block.reader
-        beyond = reader.position % self._every
+        beyond = reader.position % self.every
         if beyond and (pending := reader.pending()):
-            reader.skip(min(self._every - beyond, pending))
+            reader.skip(min(self.every - beyond, pending))
 
     def ready(self, now: float) -> bool:
         """Whether a loop may begin."""
         self._align()
         reader = self._block.reader
-        if reader.pending() < self._every or reader.position % self._every:
+        if reader.pending() < self.every or reader.position % self.every:
             self._complete_since = None
             return False
         if not self._others:
@@ -305,8 +316,16 @@ class EveryGate:
             return True
         return all(other.reaches(self._end()) for other in self._others)
 
+    def pass_over(self) -> None:
+        """Leave out all whole blocks but the newest."""
+        self._align()
+        reader = self._block.reader
+        if (blocks := reader.pending() // self.every) > 1 and not reader.position % self.every:
+            reader.skip((blocks - 1) * self.every, "newest")
+            self._complete_since = None
+
     def _end(self) -> float:
-        _, stamps = self._block.reader.peek(self._every)
+        _, stamps = self._block.reader.peek(self.every)
         return float(stamps[-1])
 
     @property
@@ -321,4 +340,4 @@ class EveryGate:
             if count := other.count_up_to(end):
                 other.take(count)
         self._complete_since = None
-        self._block.take(self._every)
+        self._block.take(self.every)

@@ -138,7 +138,9 @@ class NodeLoop:
         self.stopped = False
         self._steps = 0
         self._stop_at = math.inf
-        self._overrun_ns = math.inf
+        self._overrun_ns = self._behind_ns = math.inf
+        self._newest = definition.on_overload == "newest"
+        self._behind = False
         self._note_frequency(definition.frequency)
 
     def _set_trigger(self, definition: NodeDef) -> None:
@@ -163,7 +165,15 @@ class NodeLoop:
 
     def _note_frequency(self, frequency: float) -> None:
         self._overrun_ns = 1e9 / frequency if math.isfinite(frequency) else math.inf
+        if self._newest:
+            self._behind_ns = self._block_ns() if self._gate is not None else self._overrun_ns
         self._row.floats[NodeColumn.FREQUENCY] = frequency
+
+    def _block_ns(self) -> float:
+        """How long a block takes to come in; 0 for an irregular stream, of which nobody knows."""
+        assert self._gate is not None
+        rate = self._gate.rate
+        return self._gate.every * 1e9 / rate if rate else 0.0
 
     def set_phase(self, phase: float) -> None:
         """On the clock: move the deadlines, without skipping one."""
@@ -227,6 +237,9 @@ class NodeLoop:
         if self._on_clock:
             return self._pacer.deadline, False
         if self._gate is not None:
+            if self._behind:
+                self._gate.pass_over()
+                self._behind = False
             if self._gate.ready(now):
                 return self._pacer.deadline, False
             return self._gate.deadline, True
@@ -247,6 +260,8 @@ class NodeLoop:
     def _one_loop(self, now: float, began: int) -> None:
         """Take in, call the script, give out; then count. `began` is `now` on the clock of durations."""
         if self._gate is None:
+            if self._newest:
+                self._pass_over(now)
             for feed in self._feeds:
                 feed.take()
         else:
@@ -281,6 +296,14 @@ class NodeLoop:
             self._count_age(now + out / 1e9 - made_of, self._output_ages)
         self._outputs.prepare()
         ints[_OWN_NS] += now_ns() - began - took
+
+    def _pass_over(self, now: float) -> None:
+        """Where the last loop took longer than a period, or this one comes so late: only the newest period's data."""
+        period = 1.0 / self._pacer.frequency
+        if self._behind or (self._on_clock and now - self._pacer.deadline >= period):
+            for feed in self._feeds:
+                feed.pass_over(period)
+            self._behind = False
 
     def _failed(self, error: Exception) -> None:
         self._row.add(NodeColumn.EXCEPTIONS)
@@ -324,6 +347,8 @@ class NodeLoop:
         self._loop_times[bucket_of(took)] += 1
         if took > self._overrun_ns:
             ints[_OVERRUNS] += 1
+        if took > self._behind_ns:
+            self._behind = True
 
     def _count_age(self, seconds: float, ages: memoryview) -> None:
         if seconds < 0:

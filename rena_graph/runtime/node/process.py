@@ -83,6 +83,8 @@ class NodeProcess:
         match message["do"]:
             case "start":
                 self._go = float(message["at"]), message.get("origin"), float(message.get("phase", 0.0))
+                if "hz" in message:  # it is slowed for others at the moment
+                    loop.set_frequency(float(message["hz"]))
             case "stop":
                 loop.drain(float(message["within"]))
             case "params":
