@@ -41,7 +41,7 @@ def _raise(error: Exception) -> None:
 
 
 class Lives:
-    """One node between a stream that the test writes and one that it reads."""
+    """One node between a stream that the test writes (and, with `aux`, a second one) and one that it reads."""
 
     def __init__(
         self,
@@ -50,13 +50,14 @@ class Lives:
         *,
         irregular: bool = False,
         dtype: str = "float64",
+        aux: bool = False,
         **node: Any,
     ) -> None:
         definition = {
             "script": script,
             "trigger": "data",
             "run_frequency": 500,
-            "inputs": ["In"],
+            "inputs": ["In", *(["Aux"] if aux else [])],
             "buffer_duration": 0.2,
             "outputs": {"Out": {"channels": 3, "dtype": "float64", "rate": RATE}},
             **node,
@@ -65,16 +66,21 @@ class Lives:
         source = {"from": {"simulate": {"kind": "counter"}}, "channels": 1, "rate": RATE, "dtype": "float64"}
         if irregular:
             source = {"from": {"recording": {"path": "never-opened.npz"}}, "channels": 1, "rate": 0, "dtype": dtype}
-        document = {"version": 1, "name": "lives", "streams": {"In": source}, "nodes": {"node": definition}}
+        # Every second sample of the first, with its stamp.
+        streams = {"In": source, **({"Aux": {**source, "rate": RATE / 2}} if aux else {})}
+        document = {"version": 1, "name": "lives", "streams": streams, "nodes": {"node": definition}}
         graph = graph_from_dict(document, SCRIPTS, check_scripts=False)
         run = f"t{os.getpid()}"
         paths = HostPaths(run, folder, folder / "board")
-        self.plan = make_plan(graph, {"In": StreamSpec("In", 1, dtype, rate)}, "ring", paths)
-        self.board = Board.create(paths.board, streams=2, edges=2, nodes=1)
+        specs = {"In": StreamSpec("In", 1, dtype, rate), "Aux": StreamSpec("Aux", 1, dtype, RATE / 2)}
+        self.plan = make_plan(graph, {name: specs[name] for name in streams}, "ring", paths)
+        inputs = len(graph.edges)
+        self.board = Board.create(paths.board, streams=len(self.plan.ports), edges=inputs + 1, nodes=1)
         for port in self.plan.ports.values():
             create_stream(port)
         self.writer = open_writer(self.plan.ports["In"], self.board, 0)
-        self.reader = open_reader(self.plan.ports["Out"], EdgeOptions(1), self.board)
+        self.aux = open_writer(self.plan.ports["Aux"], self.board, 0) if aux else None
+        self.reader = open_reader(self.plan.ports["Out"], EdgeOptions(inputs), self.board)
         self.node = self.board.node(0).ints
         self.edge = self.board.edge(0).ints
         self.out = self.board.stream(self.plan.ports["Out"].index).ints
@@ -118,6 +124,9 @@ class Lives:
 
     def feed(self, count: int) -> None:
         values = np.arange(self.fed, self.fed + count, dtype=np.float64)
+        if self.aux is not None:  # first, so that a block of the other finds what belongs to it
+            second = values[values % 2 == 0]
+            self.aux.publish(second[:, None], second / RATE)
         data = np.array([str(int(v)) for v in values], object) if self.writer.spec.is_string else values
         self.writer.publish(data[:, None], values / RATE)
         self.fed += count
@@ -160,6 +169,8 @@ class Lives:
             self._nursery.stdout.close()
         self.reader.close()
         self.writer.close()
+        if self.aux is not None:
+            self.aux.close()
         for port in self.plan.ports.values():
             remove_stream(port)
         StateFiles.remove(self.plan.paths.state(0))

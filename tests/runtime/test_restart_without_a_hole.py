@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,18 @@ def without_repeats(sent: NDArray[np.float64]) -> tuple[NDArray[np.float64], int
     return np.array(kept).reshape(-1, 3), again
 
 
-def kill_and_look(lives: Lives, random_: random.Random, kills: int) -> None:
+def expected_of_two(count: int) -> NDArray[np.float64]:
+    """The same of the script that sums two streams by blocks of the first."""
+    index = np.arange(count, dtype=np.float64)
+    ends = index - index % EVERY + EVERY - 1
+    sums = np.cumsum(index)[ends.astype(int)]
+    of_even = np.cumsum(np.where(index % 2 == 0, index, 0.0))[ends.astype(int)]
+    return np.stack([index, sums, of_even], axis=1)
+
+
+def kill_and_look(
+    lives: Lives, random_: random.Random, kills: int, wanted: Callable[[int], NDArray[np.float64]] = expected
+) -> None:
     """Kill a node again and again while data flows, then compare all that it sent."""
     lives.begin()
     lives.until(lambda: lives.commits, "the first life")  # what comes before it is not its own
@@ -75,7 +87,7 @@ def kill_and_look(lives: Lives, random_: random.Random, kills: int) -> None:
     lives.feed(-lives.fed % EVERY)
     lives.until(lambda: lives.sent()[-1:, 0].tolist() == [lives.fed - 1], "the last sample")
     data, again = without_repeats(lives.sent())
-    assert np.array_equal(data, expected(lives.fed))
+    assert np.array_equal(data, wanted(lives.fed))
     assert again == lives.out[StreamColumn.REPEATED]
     assert lives.node[NodeColumn.EXCEPTIONS] == 0, "a window that was not whole"
     assert not any(lives.edge[column] for column in DROP_COLUMNS.values())
@@ -91,6 +103,16 @@ def test_the_output_of_a_node_killed_at_random_is_that_of_one_never_killed(
 ) -> None:
     with Lives(tmp_path, save_state_every=every, **TRIGGERS[trigger]) as lives:
         kill_and_look(lives, random.Random(f"{trigger}{every}"), 6)
+
+
+@pytest.mark.parametrize("every", [0.0, 0.02])
+def test_the_places_in_two_inputs_go_together(every: float, tmp_path: Path) -> None:
+    # Where a block ends with a sample that the second stream has not, nothing comes that would say it is complete.
+    trigger = {"stream": "In", "every": EVERY, "wait": 0.5}
+    with Lives(
+        tmp_path, "keeps_two.py", aux=True, save_state_every=every, trigger=trigger, run_frequency=None
+    ) as lives:
+        kill_and_look(lives, random.Random(f"two {every}"), 6, expected_of_two)
 
 
 @pytest.mark.faults
