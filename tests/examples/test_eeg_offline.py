@@ -58,6 +58,17 @@ def test_band_pass_is_scipy_s_and_loses_nothing(graph: Path, recording: Recordin
     np.testing.assert_allclose(data, filtered_at_once(recording.data), rtol=1e-5, atol=1e-3)
 
 
+def test_band_pass_goes_on_after_a_restart(graph: Path, recording: Recording) -> None:
+    eeg, stamps = recording.data[:1000], recording.timestamps[:1000]
+    with ScriptHarness.from_graph(graph, "bandpass") as node:
+        for part in (slice(0, 300), slice(300, 1000)):
+            node.play("EEG", eeg[part], stamps[part])
+            node.restart()
+        data, timestamps = node.outputs["EEG-filtered"]
+    np.testing.assert_array_equal(timestamps, stamps)
+    np.testing.assert_allclose(data, filtered_at_once(eeg), rtol=1e-5, atol=1e-3)
+
+
 @settings(max_examples=20, deadline=None)
 @given(cuts=st.lists(st.integers(1, 999), max_size=50))
 def test_cutting_into_blocks_changes_nothing(graph: Path, recording: Recording, cuts: list[int]) -> None:

@@ -42,3 +42,9 @@ class HeartRate(RenaScript):
             return interval
         print(f"{interval:.0f} ms between two beats: left out")
         return None
+
+    def save_state(self) -> dict:
+        return {"previous": self.previous, "intervals": self.intervals}
+
+    def load_state(self, state: dict) -> None:
+        self.previous, self.intervals = state["previous"], state["intervals"]

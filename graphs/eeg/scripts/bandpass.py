@@ -49,3 +49,11 @@ class EegBandPass(RenaScript):
         eeg, timestamps = self.inputs["EEG"]
         self.set_output("EEG-filtered", self.band_pass(eeg), timestamp=timestamps)
         self.inputs.clear_buffer()
+
+    def save_state(self) -> dict:
+        """So that a node that was killed filters on as if nothing had happened."""
+        return {"band": self.band_pass.band, "state": self.band_pass.state}
+
+    def load_state(self, state: dict) -> None:
+        self.band_pass = BandPass(*state["band"], self.rate)
+        self.band_pass.state = state["state"]

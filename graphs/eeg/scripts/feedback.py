@@ -34,6 +34,12 @@ class Feedback(RenaScript):
             self.value += weight * (value - self.value)
         self.time = time
 
+    def save_state(self) -> dict:
+        return {"value": self.value, "time": self.time}
+
+    def load_state(self, state: dict) -> None:
+        self.value, self.time = state["value"], state["time"]
+
 
 def relative_alpha(powers: np.ndarray) -> float:
     """Alpha's share of alpha and theta, summed over channels; 0.5 where there is neither."""
