@@ -30,7 +30,7 @@ from rena_graph.transport.board import EdgeColumn, Row, StreamColumn
 from rena_graph.transport.histogram import bucket_of
 from rena_graph.transport.interface import StreamReader, StreamWriter, Waiter
 
-__all__ = ["Clock", "DeclaredFormat", "SinkBridge", "SourceBridge", "SourceState"]
+__all__ = ["Clock", "DeclaredFormat", "SinkBridge", "SourceBridge", "SourceState", "unsent"]
 
 logger = logging.getLogger(__name__)
 
@@ -109,6 +109,21 @@ class SourceBridge(ABC):
             It is not what the graph declares (all differences at once), or cannot be carried.
         """
 
+    def adopt(self, spec: StreamSpec, row: Row) -> None:
+        """Instead of :meth:`find`: go on with a stream that a bridge before this one has let in, until it died.
+
+        Parameters
+        ----------
+        spec : StreamSpec
+            The format that it had.
+        row : Row
+            What that one has left: samples published, the newest timestamp, where it was.
+        """
+        if self.spec is None:
+            self.spec = spec
+        if row.ints[StreamColumn.SOURCE_STATE] == SourceState.CONNECTED:
+            self.enter(row, SourceState.LOST, "whoever read it died; connecting again")
+
     def prepare(self) -> None:  # noqa: B027 - most sources have nothing to open early
         """Open what takes time (connections, files), so that nothing is missed once the graph runs."""
 
@@ -163,6 +178,8 @@ class SinkBridge(ABC):
     def __init__(self, spec: StreamSpec, clock: Clock, monotonic: Clock = time.monotonic) -> None:
         self.spec = spec
         self.clock = clock
+        self.held = False
+        """Whether nothing is sent for now."""
         self.say = Sayer(logger)
         self._monotonic = monotonic
         self._limit = max(1, MAX_CHUNK_BYTES // max(1, spec.sample_bytes))
@@ -200,13 +217,16 @@ class SinkBridge(ABC):
             Set it once the writers upstream are done.
         """
         last: int | None = None
+        row.ints[EdgeColumn.SENT] = reader.position
         while True:
             pending = reader.pending()
             if last is None and stop.is_set():
                 last = reader.position + pending
             if last is not None and reader.position >= last:
                 return
-            if pending:
+            if self.held and last is None:
+                waiter.wait(self._monotonic() + _POLL, on_data=False)
+            elif pending:
                 self._pass_on(reader, row)
             elif reader.ended:
                 return
@@ -218,13 +238,17 @@ class SinkBridge(ABC):
         first, count = reader.position, len(timestamps)
         # Copied first: what was overtaken while it was copied must not have left already.
         data, timestamps = np.array(data), np.array(timestamps)
+        # From here until it is sent it is on the way, in nobody's hands if this process dies.
+        row.ints[EdgeColumn.SENT] = reader.position
         if not reader.commit(count):
             return
         try:
             self.send(data, timestamps)
+            row.ints[EdgeColumn.SENT] = reader.position
         except self.refusals as error:
             row.ints[EdgeColumn.DELIVERED] -= count
             row.add(EdgeColumn.DROPPED_REFUSED, count)
+            row.ints[EdgeColumn.SENT] = reader.position
             self.say.warning("refused", "stream %r: %d samples were not sent: %s", self.spec.name, count, error)
         else:
             self._count_latency(reader, row, first, first + count)
@@ -242,3 +266,18 @@ class SinkBridge(ABC):
                 if latency < 0:
                     row.add(EdgeColumn.AHEAD)
                 row.histogram(0)[bucket_of(max(0, int(latency * 1e9)))] += 1
+
+
+def unsent(row: Row) -> None:
+    """Count as dropped (``restart``) what a sink had taken and perhaps not sent when its process died.
+
+    `row` is that of its edge, on which nobody sends yet.
+    """
+    ints = row.ints
+    position, sent = ints[EdgeColumn.POSITION], ints[EdgeColumn.SENT]
+    if not ints[EdgeColumn.START] <= sent <= position:
+        return
+    doubtful = min(position - sent, ints[EdgeColumn.DELIVERED])
+    ints[EdgeColumn.DELIVERED] -= doubtful
+    ints[EdgeColumn.DROPPED_RESTART] += doubtful
+    ints[EdgeColumn.SENT] = position

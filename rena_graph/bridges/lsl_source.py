@@ -108,10 +108,10 @@ class LslSourceBridge(SourceBridge):
 
     def run(self, writer: StreamWriter, row: Row, stop: threading.Event) -> None:
         """See :meth:`SourceBridge.run`."""
-        timeline = Timeline(self._known().rate)
+        timeline = Timeline.of(self._known().rate, row)
         if self._inlet is not None:
             self._connected(row, self._inlet)
-        else:
+        elif row.ints[StreamColumn.SOURCE_STATE] != SourceState.LOST:
             self.enter(row, SourceState.WAITING, "waiting for an LSL stream with %s", self.predicate)
         while not stop.is_set():
             if self._inlet is not None:

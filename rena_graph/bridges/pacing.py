@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-__all__ = ["CHUNK_SECONDS", "sleep_until"]
+from rena_graph.transport.board import Row, StreamColumn
+
+__all__ = ["CHUNK_SECONDS", "begun_at", "sleep_until"]
 
 CHUNK_SECONDS = 0.01
 """Made-up and recorded streams come in chunks of at most this much wall-clock time: a wait for each sample would cost
@@ -23,3 +25,10 @@ def sleep_until(deadline: float, clock: Callable[[], float], stop: threading.Eve
             return True
         stop.wait(min(left, _LONGEST))
     return False
+
+
+def begun_at(row: Row, now: float) -> float:
+    """Graph time at which a stream that is made up or played began: now, or when a bridge before this one began it."""
+    if not row.floats[StreamColumn.SOURCE_START]:
+        row.floats[StreamColumn.SOURCE_START] = now
+    return row.floats[StreamColumn.SOURCE_START]

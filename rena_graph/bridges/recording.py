@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rena_graph.bridges.base import MAX_CHUNK_BYTES, Clock, SourceBridge, SourceState
 from rena_graph.bridges.declared import DeclaredFormat
-from rena_graph.bridges.pacing import CHUNK_SECONDS, sleep_until
+from rena_graph.bridges.pacing import CHUNK_SECONDS, begun_at, sleep_until
 from rena_graph.bridges.recording_file import Recording, load_recording
 from rena_graph.bridges.timeline import GapFinder
 from rena_graph.errors import StreamFormatError
@@ -34,7 +34,8 @@ class RecordingBridge(SourceBridge):
 
     Timestamps that run backwards, or are not finite, are raised to the newest before them and counted
     (``SOURCE_BACKWARDS``); holes are played as holes and counted. Nothing is lost: a writer with blocking edges slows
-    the replay down. With ``loop`` the recording starts anew one period after its last sample, for ever.
+    the replay down, and what was due while its process was dead is played at once. With ``loop`` the recording starts
+    anew one period after its last sample, for ever.
 
     Parameters
     ----------
@@ -79,8 +80,11 @@ class RecordingBridge(SourceBridge):
         data, rate, speed = self._recording.data, self._known().rate, self.source.speed
         elapsed, flawed = _since_start(self._recording.timestamps)
         gaps = GapFinder(rate) if rate > 0 else None
-        start = self.clock()
-        for before, part in self._parts(elapsed, rate):
+        start = begun_at(row, self.clock())
+        played = row.ints[StreamColumn.PRODUCED]
+        if gaps is not None and played:
+            gaps.forget(row.floats[StreamColumn.LAST_TIMESTAMP])
+        for before, part in self._parts(elapsed, rate, played):
             if not sleep_until(start + (before + elapsed[part.stop - 1]) / speed, self.clock, stop):
                 return
             timestamps = start + before + elapsed[part]
@@ -92,12 +96,17 @@ class RecordingBridge(SourceBridge):
             writer.publish(data[part], timestamps, float(timestamps[0]))
         self.enter(row, SourceState.ENDED, "the recording %s is over: %d samples", self.path, len(elapsed))
 
-    def _parts(self, elapsed: NDArray[np.float64], rate: float) -> Iterator[tuple[float, slice]]:
-        """The chunks to publish, in order: recorded seconds of the passes before, and which samples."""
+    def _parts(self, elapsed: NDArray[np.float64], rate: float, done: int = 0) -> Iterator[tuple[float, slice]]:
+        """The chunks to publish, in order: recorded seconds of the passes before, and which samples.
+
+        The first `done` samples, of however many passes, were published already.
+        """
         largest = max(1, min(_CHUNK_SAMPLES, MAX_CHUNK_BYTES // max(1, self._known().sample_bytes)))
-        before = 0.0
+        passes, played = divmod(done, len(elapsed)) if len(elapsed) else (0, 0)
+        if passes and not self.source.loop:
+            return
+        before = passes * (float(elapsed[-1]) + _period(elapsed, rate)) if passes else 0.0
         while len(elapsed):
-            played = 0
             while played < len(elapsed):
                 together = elapsed[played] + CHUNK_SECONDS * self.source.speed
                 end = max(int(np.searchsorted(elapsed, together, "right")), played + 1)
@@ -107,6 +116,7 @@ class RecordingBridge(SourceBridge):
             if not self.source.loop:
                 return
             before += float(elapsed[-1]) + _period(elapsed, rate)
+            played = 0
 
     def close(self) -> None:
         """Forget the file's content."""

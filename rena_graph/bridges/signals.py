@@ -31,6 +31,9 @@ class Signal(ABC):
     def take(self, first: int, count: int) -> NDArray[Any]:
         """Samples ``(count, channels)`` of the stream's dtype; to be copied before the next call."""
 
+    def skip(self, count: int) -> None:  # noqa: B027 - what is computed from the index has nothing to skip
+        """Go on as if the first `count` samples had been taken."""
+
 
 def make_signal(spec: StreamSpec, source: SimulateSource) -> Signal:
     """The signal that the document asks for.
@@ -62,6 +65,7 @@ class Random(Signal):
 
     def __init__(self, spec: StreamSpec, seed: int | None) -> None:
         super().__init__(spec)
+        self._seeded = seed is not None
         self._rng = _generator(seed)
         self._block = max(1, _BLOCK_VALUES // spec.channels)
         self._ready = np.empty((0, spec.channels), spec.numpy_dtype)
@@ -77,6 +81,13 @@ class Random(Signal):
         self._ready = ready[count:]
         return ready[:count]
 
+    def skip(self, count: int) -> None:
+        """Draw what was drawn before, which takes its time: about a second for a hundred million values."""
+        while self._seeded and count > 0:
+            part = min(count, 64 * self._block)
+            self.take(0, part)
+            count -= part
+
 
 class WideRandom(Signal):
     """Noise for very wide samples: windows at random places of one prepared pool of twice as many values.
@@ -87,6 +98,7 @@ class WideRandom(Signal):
 
     def __init__(self, spec: StreamSpec, seed: int | None) -> None:
         super().__init__(spec)
+        self._seeded = seed is not None
         self._rng = _generator(seed)
         self._pool = _noise(self._rng, spec, (2 * spec.channels,))
 
@@ -97,6 +109,11 @@ class WideRandom(Signal):
         if count == 1:
             return self._pool[starts[0] : starts[0] + width][np.newaxis]
         return np.stack([self._pool[start : start + width] for start in starts])
+
+    def skip(self, count: int) -> None:
+        """Draw what was drawn before."""
+        if self._seeded and count:
+            self._rng.integers(0, self.spec.channels, size=count)
 
 
 class Counter(Signal):

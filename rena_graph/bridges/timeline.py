@@ -105,6 +105,17 @@ class Timeline:
         self._gaps = GapFinder(rate) if rate > 0 else None
         self._last = float("-inf")
 
+    @classmethod
+    def of(cls, rate: float, row: Row) -> Timeline:
+        """A stream's timeline that goes on behind what is published of it: what is missing since then is a gap."""
+        timeline = cls(rate)
+        last = row.floats[StreamColumn.LAST_TIMESTAMP]
+        if row.ints[StreamColumn.PRODUCED] and last > 0:
+            timeline._last = last
+            if timeline._gaps is not None:
+                timeline._gaps.forget(last)
+        return timeline
+
     def clean(self, timestamps: Stamps, now: float, row: Row) -> Stamps:
         """Timestamps ``(samples,)`` in graph time, non-decreasing over all calls.
 

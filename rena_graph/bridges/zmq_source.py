@@ -105,11 +105,13 @@ class ZmqSourceBridge(SourceBridge):
         self.prepare()
         assert self._socket is not None
         assert self._monitor is not None
-        timeline = Timeline(self._known().rate)
+        timeline = Timeline.of(self._known().rate, row)
         poller = zmq.Poller()
         poller.register(self._socket, zmq.POLLIN)
         poller.register(self._monitor, zmq.POLLIN)
-        self.enter(row, SourceState.WAITING, "waiting for a publisher at %s", self.endpoint)
+        self._was_lost = row.ints[StreamColumn.SOURCE_STATE] == SourceState.LOST
+        if not self._was_lost:
+            self.enter(row, SourceState.WAITING, "waiting for a publisher at %s", self.endpoint)
         while not stop.is_set():
             ready = dict(poller.poll(_POLL_MS))
             if self._socket in ready:

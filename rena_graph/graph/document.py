@@ -184,6 +184,10 @@ class RestartDef(Model):
         default=5, description="Restarts within the window, at most."
     )
     window: PositiveSeconds = Field(default=60.0, description="Seconds.")
+    on_give_up: Literal["stop_graph", "degrade"] = Field(
+        default="stop_graph",
+        description="When it is not started anew any more: stop the graph, or let the others run on without it.",
+    )
 
 
 def _input_kind(value: object) -> str | None:

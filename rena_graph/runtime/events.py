@@ -16,6 +16,8 @@ __all__ = ["AgentLine", "NodeLine"]
 
 Message = dict[str, Any]
 LINGER_MS = 1000
+RETRY_MS = 20
+"""Between two tries to reach somebody who was not connected."""
 
 
 def pack(message: Message) -> bytes:
@@ -90,6 +92,8 @@ class NodeLine:
 class AgentLine:
     """The agent's end, for all nodes of its host, in one thread.
 
+    A command waits until its node's process is connected: it may still be loading, or about to find a new agent.
+
     Parameters
     ----------
     commands, events : str
@@ -102,6 +106,9 @@ class AgentLine:
         self._context = zmq.Context()
         self._router = self._context.socket(zmq.ROUTER)
         self._router.linger = 0
+        # Without it what is sent to somebody who is not connected is dropped, silently.
+        self._router.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        self._router.setsockopt(zmq.ROUTER_HANDOVER, 1)
         self._router.bind(commands)
         self._pull = self._context.socket(zmq.PULL)
         self._pull.bind(events)
@@ -110,9 +117,8 @@ class AgentLine:
         self._wake_out = self._context.socket(zmq.PAIR)
         self._wake_out.connect("inproc://outbox")
         self._wake_lock = threading.Lock()
-        self._outbox: queue.SimpleQueue[tuple[str, Message]] = queue.SimpleQueue()
+        self._outbox: queue.SimpleQueue[tuple[str, Message | None]] = queue.SimpleQueue()
         self._waiting: dict[str, list[Message]] = {}
-        self._known: set[str] = set()
         self._on_event = on_event
         self._closing = False
         self._thread = threading.Thread(target=self._serve, name="rena-agent-line", daemon=True)
@@ -123,39 +129,57 @@ class AgentLine:
         for socket in (self._router, self._pull, self._wake_in):
             poller.register(socket, zmq.POLLIN)
         while not self._closing:
-            ready = dict(poller.poll())
+            ready = dict(poller.poll(RETRY_MS if self._waiting else None))
             if self._router in ready:
-                identity = self._router.recv_multipart()[0].decode()
-                self._known.add(identity)
-                for message in self._waiting.pop(identity, ()):
-                    self._router.send_multipart([identity.encode(), pack(message)])
+                self._router.recv_multipart()  # a node calls in: whoever waits for it is tried at once
             if self._pull in ready:
                 self._on_event(unpack(self._pull.recv()))
             if self._wake_in in ready:
                 self._wake_in.recv()
-                self._flush()
+            self._flush()
         for socket in (self._router, self._pull, self._wake_in):
             socket.close()
 
     def _flush(self) -> None:
         while not self._outbox.empty():
             identity, message = self._outbox.get()
-            if identity in self._known:
-                self._router.send_multipart([identity.encode(), pack(message)])
+            if message is None:
+                self._waiting.pop(identity, None)
             else:
-                # The node has not called in yet: ROUTER would drop it silently.
                 self._waiting.setdefault(identity, []).append(message)
+        for identity, messages in list(self._waiting.items()):
+            while messages and self._sent(identity, messages[0]):
+                messages.pop(0)
+            if not messages:
+                del self._waiting[identity]
+
+    def _sent(self, identity: str, message: Message) -> bool:
+        try:
+            self._router.send_multipart([identity.encode(), pack(message)], zmq.NOBLOCK)
+        except zmq.ZMQError as error:
+            if error.errno not in (zmq.EHOSTUNREACH, zmq.EAGAIN):
+                raise
+            return False
+        return True
 
     def send(self, identity: str, message: Message) -> None:
-        """Send a command to ``node:epoch``, now or when it calls in. Any thread."""
+        """Send a command to ``node:epoch``, now or when it is connected. Any thread."""
+        self._put(identity, message)
+
+    def forget(self, identity: str) -> None:
+        """This process is gone: what waits for it waits in vain."""
+        self._put(identity, None)
+
+    def _put(self, identity: str, message: Message | None) -> None:
         self._outbox.put((identity, message))
         with self._wake_lock:
-            self._wake_out.send(b"")
+            if not self._closing:
+                self._wake_out.send(b"")
 
     def close(self) -> None:
         """Stop listening and let go of the endpoints."""
-        self._closing = True
         with self._wake_lock:
+            self._closing = True
             self._wake_out.send(b"")
         self._thread.join(2.0)
         self._wake_out.close()

@@ -6,7 +6,7 @@ from enum import Enum, IntEnum
 
 from rena_graph.errors import RenaGraphError
 
-__all__ = ["ALIVE", "ENDED", "NodeState", "Phase", "check_transition", "may_follow"]
+__all__ = ["ALIVE", "ENDED", "FAILURE_KINDS", "NodeState", "Phase", "check_transition", "may_follow"]
 
 
 class Phase(Enum):
@@ -45,10 +45,13 @@ class NodeState(IntEnum):
 
 
 ENDED = frozenset({NodeState.STOPPED, NodeState.FAILED})
-"""Nothing more comes from here by itself."""
+"""Nothing more comes from here by itself; somebody may ask for another life."""
 
 ALIVE = frozenset(set(NodeState) - ENDED - {NodeState.RESTARTING})
 """There is a process, or one is being made."""
+
+FAILURE_KINDS = ("loop", "load", "init", "died", "restart")
+"""How a node can fail; the board has the index of the kind."""
 
 _S = NodeState
 _NEXT: dict[NodeState, frozenset[NodeState]] = {
@@ -59,8 +62,8 @@ _NEXT: dict[NodeState, frozenset[NodeState]] = {
     _S.RUNNING: frozenset({_S.PAUSED, _S.STOPPING, _S.STOPPED, _S.FAILED, _S.RESTARTING}),
     _S.PAUSED: frozenset({_S.RUNNING, _S.STOPPING, _S.STOPPED, _S.FAILED, _S.RESTARTING}),
     _S.STOPPING: frozenset({_S.STOPPED, _S.FAILED, _S.RESTARTING}),
-    _S.STOPPED: frozenset(),
-    _S.FAILED: frozenset(),
+    _S.STOPPED: frozenset({_S.RESTARTING}),
+    _S.FAILED: frozenset({_S.RESTARTING}),
     _S.RESTARTING: frozenset({_S.PLACING, _S.STOPPING, _S.STOPPED, _S.FAILED}),
 }
 

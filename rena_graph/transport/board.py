@@ -64,6 +64,8 @@ class StreamColumn(IntEnum):
     """1 once the writer said that no more comes."""
     BAD = 16
     """Chunks refused at the output."""
+    SOURCE_START = 17  # float
+    """Graph time at which a recording or simulator began; 0 before that, and of other sources."""
 
 
 class EdgeColumn(IntEnum):
@@ -111,6 +113,8 @@ class EdgeColumn(IntEnum):
     """Times that the buffer began anew since the stream changed its format."""
     AHEAD = 19
     """Of a sink: chunks that left before the time with which they are stamped; their latency counts as 0."""
+    SENT = 20
+    """Of a sink: position up to which everything has left, or has been dropped."""
 
 
 class NodeColumn(IntEnum):
@@ -174,10 +178,13 @@ class NodeColumn(IntEnum):
     """Loops whose data was stamped later than now; its age counts as 0."""
     STATES_REFUSED = 41
     """Times that the script's state could not be saved: a restart goes back to the commit before."""
+    FAILURE = 47
+    """Index of its kind of failure in :data:`rena_graph.runtime.lifecycle.FAILURE_KINDS`, where it has failed."""
 
 
 _FLOATS = {
     StreamColumn.LAST_TIMESTAMP,
+    StreamColumn.SOURCE_START,
     EdgeColumn.LAST_TIMESTAMP,
     NodeColumn.FREQUENCY,
     NodeColumn.AGE,

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from rena_graph.errors import ExitCode, NodeFailed
-from rena_graph.runtime.folders import runtime_dir
+from tests.faults.frame import Part, send
 from tests.runtime.live import (
     SCRIPTS,
     balanced,
@@ -178,14 +178,35 @@ def test_what_nobody_has_is_refused_at_once(ray_address: str, tmp_path: Path) ->
         pass
 
 
-@pytest.mark.parametrize("actor", ["AgentActor", "CoordinatorActor"])
-def test_a_killed_agent_or_coordinator_ends_the_run_with_5(actor: str, ray_address: str, tmp_path: Path) -> None:
-    with running(line(tmp_path, "nowhere", samples=100_000), ray_address) as run:
+@pytest.mark.parametrize("part", ["AgentActor", "CoordinatorActor"])
+def test_a_killed_agent_or_coordinator_comes_back_and_nothing_is_lost(
+    part: Part, ray_address: str, tmp_path: Path
+) -> None:
+    with running(line(tmp_path, "nowhere", samples=600), ray_address) as run:
         wait_until(lambda: run.status()["nodes"]["last"].get("loops"))
-        noted = (runtime_dir() / run.id / "pids").read_text().split()[::2]
-        commands = {
-            int(pid): Path(f"/proc/{pid}/cmdline").read_text() for pid in noted if Path(f"/proc/{pid}").exists()
-        }
-        os.kill(next(pid for pid, command in commands.items() if actor in command), signal.SIGKILL)
-        assert run.wait(30) is ExitCode.ENVIRONMENT
-        assert "died" in (run.failure or "")
+        send(signal.SIGKILL, run, part)
+        status = finish(run)
+        assert "another one" in told(run)
+    balanced(status)
+    assert np.array_equal(kept(tmp_path / "a.npz")["X"][:, 0], np.arange(600))
+    assert {node["restarts"] for node in status["nodes"].values()} == {0}
+
+
+def test_what_is_given_up_leaves_the_others_running_and_lives_again_when_asked(
+    ray_address: str, tmp_path: Path
+) -> None:
+    restart = {"policy": "never", "on_give_up": "degrade"}
+    doc = line(tmp_path, "kill", 100, 100_000, restart=restart)
+    doc["nodes"]["bad"]["params"]["mark"] = str(tmp_path / "failed")
+    doc["nodes"]["beside"] = collect(tmp_path / "b.npz", "C")
+    with running(doc, ray_address) as run:
+        wait_until(lambda: run.status()["nodes"]["bad"]["state"] == "failed", what="the failure")
+        before = run.status()["nodes"]["beside"]["loops"]
+        wait_until(lambda: run.status()["nodes"]["beside"]["loops"] > before + 20, what="loops beside it")
+        run.restart("bad")
+        wait_until(lambda: run.status()["nodes"]["bad"]["state"] == "running", what="another life")
+        run.stop()
+        status = finish(run, ExitCode.SCRIPT)
+        assert "'bad' failed" in (run.failure or "")
+    balanced(status)
+    assert (status["nodes"]["bad"]["restarts"], status["nodes"]["bad"]["asked_restarts"]) == (0, 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,11 +11,12 @@ from hypothesis import strategies as st
 from rena_graph.errors import ExitCode
 from rena_graph.graph.document import NodeDef, RestartDef
 from rena_graph.runtime.coordinator.machine import Phase
+from rena_graph.runtime.coordinator.memory import restore, save
 from rena_graph.runtime.coordinator.signals import (
-    HostLost,
     KillAsked,
     LauncherGone,
     NodeReported,
+    RestartAsked,
     Say,
     ScriptChanged,
     SourcesEnded,
@@ -85,12 +88,144 @@ def test_a_host_that_cannot_be_prepared_ends_with_its_code() -> None:
     assert world.ended.exit_code is ExitCode.ENVIRONMENT
 
 
-def test_without_its_host_agent_the_run_ends_at_once_with_5() -> None:
+def test_another_host_agent_takes_over_and_the_nodes_do_not_notice() -> None:
     world = running("a", "b")
-    world.hear(HostLost())
+    before = len(world.order)
+    world.lose_host()
+    world.settle(1.0)
+    assert world.ended is None
+    assert [node.epoch for node in world.machine.nodes.values()] == [0, 0]
+    assert {"StartSinks", "StartSources"} <= set(world.order[before:]), "bridges go on in the new one"
+    assert world.machine.run.host_life == 1
+
+
+def test_when_host_agents_die_again_and_again_the_run_ends_at_once_with_5() -> None:
+    world = running("a", "b")
+    for _ in range(6):
+        world.lose_host()
+        world.settle(1.0)
     assert world.ended is not None
     assert world.ended.exit_code is ExitCode.ENVIRONMENT
     assert not any(p.alive for p in world.processes)
+
+
+def test_a_command_that_a_host_agent_died_over_is_given_again() -> None:
+    world = running("a")
+    world.swallows = True
+    world.hear(StopAsked("done"))
+    world.settle(0.3)
+    assert world.ended is not None
+    assert "KillNode" not in world.order
+
+
+@pytest.mark.parametrize("moment", [0, 3, 20])
+def test_a_coordinator_that_died_while_it_started_goes_on(moment: int) -> None:
+    world = chain("a", "b")
+    world.begin()
+    for _ in range(moment):
+        world.deliver()
+    world.crash()
+    world.settle(1.0)
+    assert world.machine.phase is Phase.RUNNING
+    assert [node.state for node in world.machine.nodes.values()] == [NodeState.RUNNING] * 2
+    assert world.order[-1] == "StartSources"
+
+
+def test_a_restart_that_was_due_is_made_by_the_next_coordinator() -> None:
+    world = running("a")
+    for _ in range(2):  # the second waits a while before it
+        world.die(world.living("a")[0])
+        world.deliver()
+        world.crash()
+        world.settle(2.0)
+    record = world.machine.nodes["a"]
+    assert (record.state, record.epoch, record.restarts) == (NodeState.RUNNING, 2, 2)
+    world.die(world.living("a")[0])
+    world.settle(1.0)
+    assert exit_code(world) is ExitCode.SCRIPT, "the budget outlives the coordinator"
+
+
+def test_a_kill_that_was_due_is_made_by_the_next_coordinator() -> None:
+    world = running("a", "b", stop_timeout=2.0)
+    world.living("a")[0].hangs = True
+    world.hear(StopAsked("done"))
+    world.settle(1.0)
+    world.crash()
+    world.settle(1.5)
+    assert "KillNode" not in world.order
+    world.settle(1.0)
+    assert exit_code(world) is ExitCode.OK
+
+
+def test_a_coordinator_that_died_over_the_end_ends_the_run() -> None:
+    world = running("a")
+    world.hear(StopAsked("done"))
+    world.settle(1.0)
+    assert exit_code(world) is ExitCode.OK
+    world.crash()
+    assert exit_code(world) is ExitCode.OK
+
+
+# -- giving up, and restarts that are asked for ------------------------------------------------------
+def degraded() -> World:
+    world = running("a", "b", restart=RestartDef(policy="never", on_give_up="degrade"))
+    world.die(world.living("a")[0])
+    world.settle(1.0)
+    return world
+
+
+def test_what_is_given_up_may_leave_the_others_running() -> None:
+    world = degraded()
+    assert world.ended is None
+    assert [n.state for n in world.machine.nodes.values()] == [NodeState.FAILED, NodeState.RUNNING]
+    world.hear(StopAsked("done"))
+    world.settle(1.0)
+    assert exit_code(world) is ExitCode.SCRIPT
+    assert "'a' failed" in (world.machine.failure or "")
+
+
+def test_when_all_are_given_up_the_run_ends() -> None:
+    world = degraded()
+    world.die(world.living("b")[0])
+    world.settle(1.0)
+    assert exit_code(world) is ExitCode.SCRIPT
+
+
+def test_a_node_that_does_not_start_ends_the_start_although_it_may_be_given_up() -> None:
+    world = chain("a", "b", restart=RestartDef(on_give_up="degrade"))
+    world.begin()
+    world.processes[0].fails_in = "loading"
+    world.settle(1.0)
+    assert exit_code(world) is ExitCode.SCRIPT
+
+
+def test_a_node_that_was_given_up_lives_again_when_asked() -> None:
+    world = degraded()
+    world.hear(RestartAsked("a"))
+    world.settle(1.0)
+    record = world.machine.nodes["a"]
+    assert (record.state, record.epoch) == (NodeState.RUNNING, 1)
+    assert (record.restarts, record.restart_times, record.asked_restarts) == (0, [], 1)
+
+
+def test_a_restart_that_is_asked_for_ends_the_life_before_in_good_order() -> None:
+    world = running("a", "b")
+    assert StopNode("a", 0, 0.0) in world.hear(RestartAsked("a"))
+    world.settle(1.0)
+    record = world.machine.nodes["a"]
+    assert (record.state, record.epoch, record.restart_times) == (NodeState.RUNNING, 1, [])
+    assert "KillNode" not in world.order
+
+
+def test_a_stopped_process_is_killed_before_the_restart_that_is_asked_for() -> None:
+    world = running("a", stop_timeout=2.0)
+    world.living("a")[0].hangs = True
+    world.hear(RestartAsked("a"))
+    world.settle(2.5)
+    assert world.machine.nodes["a"].epoch == 0, "no new life before the old one has ended"
+    world.settle(1.0)
+    assert world.order.count("KillNode") == 1
+    assert world.machine.nodes["a"].epoch == 1
 
 
 def test_a_dead_node_comes_back_and_the_others_do_not_notice() -> None:
@@ -368,18 +503,22 @@ def test_a_node_under_debug_is_not_started_anew_for_its_script() -> None:
 
 actions = st.lists(
     st.tuples(
-        st.sampled_from(["deliver", "tick", "die", "fail", "hang", "stale", "sources", "launcher", "change"]),
+        st.sampled_from(
+            ["deliver", "tick", "die", "fail", "hang", "stale", "sources", "launcher", "change", "restart", "crash",
+             "host", "swallow"]
+        ),
         st.integers(0, 20),
     ),
     max_size=80,
-)
+)  # fmt: skip
 
 
 @settings(max_examples=200)
-@given(actions, st.sampled_from(["never", "on_failure", "always"]), st.booleans())
-def test_no_order_of_events_leads_astray(steps: list[tuple[str, int]], policy: str, kill: bool) -> None:
+@given(actions, st.sampled_from(["never", "on_failure", "always"]), st.booleans(), st.booleans())
+def test_no_order_of_events_leads_astray(steps: list[tuple[str, int]], policy: str, kill: bool, degrade: bool) -> None:
     """Whatever happens in whatever order: no impossible state, never two lives of a node, and it always ends."""
-    restart = RestartDef(policy=policy, max=3)  # type: ignore[arg-type]
+    give_up = "degrade" if degrade else "stop_graph"
+    restart = RestartDef(policy=policy, max=3, on_give_up=give_up)  # type: ignore[arg-type]
     world = chain("a", "b", "c", restart=restart, hang_timeout=2.0, reload=True)
     world.begin()
     for what, index in steps:
@@ -410,9 +549,49 @@ def test_no_order_of_events_leads_astray(steps: list[tuple[str, int]], policy: s
                 world.hear(SourcesEnded())
             case "launcher":
                 world.hear(LauncherGone())
+            case "restart":
+                world.hear(RestartAsked("abc"[index % 3]))
+            case "crash":
+                world.crash()
+            case "host":
+                world.lose_host()
+            case "swallow":
+                world.swallows = True
     if world.ended is None:
         world.hear(KillAsked() if kill else StopAsked("the test is over"))
         world.settle(60.0)
     assert world.ended is not None
     assert all(r.state in ENDED or kill for r in world.machine.nodes.values())
     assert not any(p.alive and not p.hangs for p in world.processes)
+    assert (world.ended.exit_code is ExitCode.OK) == (world.machine.failure is None)
+
+
+@settings(max_examples=100)
+@given(actions)
+def test_a_coordinator_that_was_saved_decides_as_the_one_that_lived_on(steps: list[tuple[str, int]]) -> None:
+    """What is saved holds all that matters: from it another one wants the same, whatever comes."""
+    world = chain("a", "b", "c", restart=RestartDef(max=3), hang_timeout=2.0)
+    world.begin()
+    for number, (what, index) in enumerate(steps):
+        alive = [p for p in world.processes if p.alive]
+        if world.ended is not None:
+            break
+        if what == "die" and alive:
+            world.die(alive[index % len(alive)])
+        elif what == "restart":
+            world.hear(RestartAsked("abc"[index % 3]))
+        elif what == "sources" and index > 15:
+            world.hear(SourcesEnded())
+        elif what == "host" and index > 15:
+            world.lose_host()
+        elif world.on_the_way:
+            event = world.on_the_way[0]
+            other = chain("a", "b", "c", restart=RestartDef(max=3), hang_timeout=2.0).machine
+            restore(other, json.loads(json.dumps(save(world.machine))))
+            world.on_the_way.popleft()
+            wanted = other.handle(event, world.now)
+            assert world.hear(event) == wanted, number
+            assert save(world.machine) == save(other)
+        else:
+            world.now += index / 10
+            world.hear(Tick())

@@ -24,7 +24,7 @@ from rena_graph.runtime.coordinator.orders import Orders
 from rena_graph.runtime.coordinator.placement import node_options, refuse_unplaceable
 from rena_graph.runtime.events import AgentLine, NodeLine, pack, unpack
 from rena_graph.runtime.launch.control_link import ControlLink
-from rena_graph.runtime.lifecycle import NodeState
+from rena_graph.runtime.lifecycle import NodeState, Phase
 from rena_graph.runtime.messages import MessageLog, MessageTail
 from rena_graph.runtime.node.console import MAX_BYTES_PER_SECOND, Console, ConsoleTail
 from rena_graph.runtime.plan import RETENTION_BYTES, HostPaths, make_plan
@@ -231,7 +231,9 @@ def test_operations_refuse_what_they_do_not_know_and_change_nothing(tmp_path: Pa
         sent.append("debug ended")
 
     orders = Orders(command, progress, FakeClock(0.0))
-    operations = Operations(graph, orders, lambda _: NodeState.RUNNING, status, events.append, debug_ended)
+    operations = Operations(
+        graph, orders, lambda _: NodeState.RUNNING, status, events.append, debug_ended, lambda: Phase.RUNNING
+    )
 
     def do(**request: Any) -> dict[str, Any]:
         return asyncio.run(operations.answer(request))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from dataclasses import dataclass, field
 
 from rena_graph.errors import ExitCode
 from rena_graph.graph.document import NodeDef
 from rena_graph.runtime.coordinator.machine import Coordinator
+from rena_graph.runtime.coordinator.memory import restore, save
 from rena_graph.runtime.coordinator.signals import (
     EndRun,
     Event,
     HostFailed,
+    HostLost,
     HostPrepared,
     Instruction,
     KillNode,
@@ -42,6 +45,8 @@ class Process:
     alive: bool = True
     fails_in: str | None = None
     hangs: bool = False
+    failed: str | None = None
+    """The kind of failure that it told of."""
 
 
 @dataclass
@@ -60,9 +65,14 @@ class World:
     reload: bool = False
     fails_next: str | None = None
     """Where the next process that is made fails."""
+    swallows: bool = False
+    """The host agent dies over the next command for a node."""
 
     def __post_init__(self) -> None:
-        self.machine = Coordinator(self.nodes, self.levels, self.debugged, self.reload)
+        self.machine = self._coordinator()
+
+    def _coordinator(self) -> Coordinator:
+        return Coordinator(self.nodes, self.levels, self.debugged, self.reload)
 
     def begin(self) -> None:
         self._carry_out(self.machine.begin(self.now))
@@ -73,6 +83,32 @@ class World:
         self._carry_out(instructions)
         return instructions
 
+    def crash(self) -> None:
+        """The coordinator dies, with all that was on the way to it; another one goes on."""
+        kept = json.dumps(save(self.machine))
+        self.machine = self._coordinator()
+        restore(self.machine, json.loads(kept))
+        self.on_the_way.clear()
+        self._tell_anew()
+        self.ended = None
+        self._carry_out(self.machine.resume(self.now))
+
+    def lose_host(self) -> None:
+        """The host agent dies, with all that went through it."""
+        self.on_the_way.clear()
+        self.hear(HostLost())
+
+    def _tell_anew(self) -> None:
+        """What a host agent says to a coordinator that it did not know: all that stands on the board."""
+        for process in self.processes:
+            if process.failed is not None:
+                state, kind = NodeState.FAILED, process.failed
+                self.on_the_way.append(NodeReported(process.node, process.epoch, state, "boom", kind))
+            else:
+                self.on_the_way.append(NodeReported(process.node, process.epoch, process.state))
+            if not process.alive:
+                self.on_the_way.append(NodeGone(process.node, process.epoch, "its process died"))
+
     def living(self, node: str) -> list[Process]:
         return [p for p in self.processes if p.node == node and p.alive]
 
@@ -80,19 +116,26 @@ class World:
         for instruction in instructions:
             assert self.ended is None, f"{instruction} after the end"
             self.order.append(type(instruction).__name__)
+            if self.swallows and isinstance(instruction, StartNode | StopNode):
+                self.swallows = False
+                self.on_the_way.clear()
+                self.on_the_way.append(HostLost())
+                continue
             match instruction:
                 case PlaceNode(node, epoch):
-                    assert not self.living(node), f"two lives of {node} at once"
-                    assert all(p.epoch < epoch for p in self.processes if p.node == node)
-                    self.processes.append(Process(node, epoch, fails_in=self.fails_next))
-                    self.fails_next = None
-                case PrepareHost():
+                    self._place(node, epoch)
+                case PrepareHost(life):
                     failed = HostFailed("no such stream", ExitCode.ENVIRONMENT)
-                    self.on_the_way.append(failed if self.host_fails else HostPrepared())
+                    self.on_the_way.append(failed if self.host_fails else HostPrepared(life))
+                    self._tell_anew()
                 case RunNode(node, epoch):
+                    if not any((p.node, p.epoch) == (node, epoch) and self._begun(p) for p in self.processes):
+                        self._place(node, epoch)
                     self._run(self._process(node, epoch))
                 case StartNode(node, epoch):
-                    self._enter(self._process(node, epoch), NodeState.RUNNING)
+                    process = self._process(node, epoch)
+                    if process is not None and process.state is NodeState.READY:
+                        self._enter(process, NodeState.RUNNING)
                 case StopNode(node, epoch, _):
                     process = self._process(node, epoch)
                     if process is not None and not process.hangs:
@@ -110,12 +153,27 @@ class World:
                 case StartSinks() | StartSources() | StopSources() | _:
                     pass
 
+    @staticmethod
+    def _begun(process: Process) -> bool:
+        return process.alive or process.state is not NodeState.PLACING
+
+    def _place(self, node: str, epoch: int) -> None:
+        if self._process(node, epoch) is not None:
+            return  # it is there already: asked for twice
+        assert not self.living(node), f"two lives of {node} at once"
+        same = [p for p in self.processes if (p.node, p.epoch) == (node, epoch)]
+        assert all(p.state is NodeState.PLACING for p in same), f"epoch {epoch} of {node} has run already"
+        assert all(p.epoch <= epoch for p in self.processes if p.node == node)
+        self.processes = [p for p in self.processes if p not in same]
+        self.processes.append(Process(node, epoch, fails_in=self.fails_next))
+        self.fails_next = None
+
     def _process(self, node: str, epoch: int) -> Process | None:
         return next((p for p in self.processes if (p.node, p.epoch) == (node, epoch) and p.alive), None)
 
     def _run(self, process: Process | None) -> None:
-        if process is None:
-            return
+        if process is None or process.state is not NodeState.PLACING:
+            return  # it runs already: asked for twice
         for state in (NodeState.LOADING, NodeState.INITIALIZING, NodeState.READY):
             if process.fails_in == state.label:
                 self.fail(process, "load" if state is NodeState.LOADING else "init")
@@ -129,6 +187,7 @@ class World:
 
     def fail(self, process: Process, kind: str) -> None:
         """The process says that it failed, and ends."""
+        process.failed = kind
         self.on_the_way.append(NodeReported(process.node, process.epoch, NodeState.FAILED, "boom", kind))
         self.die(process)
 

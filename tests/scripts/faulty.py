@@ -50,6 +50,8 @@ class Faulty(RenaScript):
     def cleanup(self):
         if self.params["where"] == "cleanup":
             raise ValueError("cleanup is broken")
+        if self.params["where"] == "slow_cleanup":
+            time.sleep(3.0)
         print("cleaned up after", self.count, "loops")
 
     def failed_before(self):

@@ -35,6 +35,8 @@ class NodeRecord:
     """It runs in the launching process, somebody may look at it for hours: never killed, never started anew."""
     reloads: int = 0
     """Lives that were begun because the script had changed; they are no restarts."""
+    asked_restarts: int = 0
+    """Lives that were begun because somebody asked for it; they take nothing from the budget."""
 
     @property
     def waits_for_change(self) -> bool:

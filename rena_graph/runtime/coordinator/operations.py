@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -11,15 +11,15 @@ from rena_graph.graph.document import MAX_RATE, ParamDef
 from rena_graph.graph.model import Graph
 from rena_graph.runtime.coordinator.orders import Orders
 from rena_graph.runtime.coordinator.rate_keeper import RateKeeper
-from rena_graph.runtime.coordinator.signals import Event, KillAsked, StopAsked
-from rena_graph.runtime.lifecycle import NodeState
+from rena_graph.runtime.coordinator.signals import Event, KillAsked, RestartAsked, StopAsked
+from rena_graph.runtime.lifecycle import NodeState, Phase
 from rena_graph.runtime.run_setup import longest_stop
 from rena_graph.streams.params import ParamChanges, Params, parse_param
 
 __all__ = ["Operations"]
 
 MAX_STEPS = 1_000_000
-_KNOWN = ("status", "streams", "metrics", "params", "rate", "pause", "resume", "step", "stop", "kill")
+_KNOWN = ("status", "streams", "metrics", "params", "rate", "pause", "resume", "step", "restart", "stop", "kill")
 
 
 async def _nothing() -> dict[str, Any]:
@@ -43,10 +43,14 @@ class Operations:
         Takes an event for the coordinator's state machine.
     debug_ended : coroutine function
         The launcher's own node is no more.
+    phase : callable
+        Where the run is.
     streams : callable
         What is known of the streams; see :func:`rena_graph.runtime.coordinator.flows.describe_streams`.
     metrics : coroutine function
         What metrics are made of; see :mod:`rena_graph.runtime.metrics.catalogue`.
+    debugged : str | None
+        The node that runs in the launching process.
     """
 
     def __init__(
@@ -57,12 +61,18 @@ class Operations:
         status: Callable[[], Awaitable[dict[str, Any]]],
         hear: Callable[[Event], None],
         debug_ended: Callable[[], Awaitable[None]],
+        phase: Callable[[], Phase],
         streams: Callable[[], dict[str, Any]] = dict,
         metrics: Callable[[], Awaitable[dict[str, Any]]] = _nothing,
+        debugged: str | None = None,
     ) -> None:
         self.params = {name: Params(graph.params_of(name), folder=graph.folder) for name in graph.nodes}
         self.frequencies: dict[str, float] = {}
         """Run frequencies in Hz that are no longer the graph's."""
+        self.paused: set[str] = set()
+        """Nodes that somebody has paused: their next life is, too."""
+        self._folder = graph.folder
+        self._changed: set[str] = set()
         self.keeper = RateKeeper(graph, self.frequencies)
         self._longest_stop = longest_stop(graph)
         self._orders = orders
@@ -72,11 +82,30 @@ class Operations:
         self._debug_ended = debug_ended
         self._streams = streams
         self._metrics = metrics
+        self._phase = phase
+        self._debugged = debugged
 
     def definitions(self, node: str) -> dict[str, ParamDef]:
         """The node's parameters as they are now."""
         params = self.params[node]
         return {name: d.model_copy(update={"value": params[name]}) for name, d in params.definitions.items()}
+
+    def save(self) -> dict[str, Any]:
+        """What was changed, as JSON-able values, for a coordinator that has to go on."""
+        params = {
+            node: {name: definition.model_dump(mode="json") for name, definition in self.definitions(node).items()}
+            for node in self._changed
+        }
+        return {"params": params, "frequencies": dict(self.frequencies), "paused": sorted(self.paused)}
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Know what the coordinator before knew."""
+        for node, definitions in saved["params"].items():
+            known = {name: ParamDef.model_validate(definition) for name, definition in definitions.items()}
+            self.params[node] = Params(known, folder=self._folder)
+            self._changed.add(node)
+        self.frequencies.update(saved["frequencies"])
+        self.paused.update(saved["paused"])
 
     async def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Carry out one request.
@@ -97,8 +126,14 @@ class Operations:
                 return await self._change_params(self._node(request), request)
             case "rate":
                 return await self._set_rate(self._node(request), request.get("hz"))
-            case "pause" | "resume" as order:
-                await self._orders.send(self._node(request), {"do": order})
+            case "pause":
+                self.paused.add(self._node(request))
+                await self._orders.send(self._node(request), {"do": "pause"})
+            case "resume":
+                self.paused.discard(self._node(request))
+                await self._orders.send(self._node(request), {"do": "resume"})
+            case "restart":
+                self._restart(self._node(request))
             case "step":
                 return await self._step(self._node(request), request.get("count", 1))
             case "stop":
@@ -127,6 +162,7 @@ class Operations:
         applied = True
         if change != ParamChanges():
             params.apply(change)
+            self._changed.add(node)
             message = {"do": "params", "set": change.values, "add": change.add, "remove": change.remove}
             applied = await self._orders.deliver(node, "params", message)
         known = {name: d.model_dump(exclude_none=True) for name, d in params.definitions.items()}
@@ -138,6 +174,13 @@ class Operations:
         self.frequencies[node] = float(hz)
         command = self.keeper.rates.change(node, float(hz), self._orders.now())
         return {"hz": float(hz), "applied": await self._orders.deliver(node, "rate", command)}
+
+    def _restart(self, node: str) -> None:
+        if node == self._debugged:
+            raise UsageError(f"{node!r} is under debug: it runs in the launching process, and is not started anew")
+        if self._phase() is not Phase.RUNNING:
+            raise UsageError(f"the run is {self._phase().value}; a node is restarted while it is running")
+        self._hear(RestartAsked(node))
 
     async def _step(self, node: str, count: object) -> dict[str, Any]:
         if isinstance(count, bool) or not isinstance(count, int) or not 0 < count <= MAX_STEPS:

@@ -22,6 +22,7 @@ __all__ = [
     "NodeReported",
     "PlaceNode",
     "PrepareHost",
+    "RestartAsked",
     "RunNode",
     "Say",
     "ScriptChanged",
@@ -42,7 +43,10 @@ __all__ = [
 # -- events: what happened ---------------------------------------------------------------------------
 @dataclass(frozen=True)
 class HostPrepared:
-    """The external streams are known, rings and board are made, the sinks hold their ports."""
+    """The external streams are known, rings and board are made or taken over, the sinks hold their ports."""
+
+    life: int = 0
+    """Which host agent says so, counted from 0."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,13 @@ class ScriptChanged:
 
 
 @dataclass(frozen=True)
+class RestartAsked:
+    """Somebody wants a node's process to end in good order and another one to go on in its place."""
+
+    node: str
+
+
+@dataclass(frozen=True)
 class SourcesEnded:
     """Every external stream of the graph was finite, and all have ended."""
 
@@ -135,6 +146,7 @@ Event: TypeAlias = (
     | NodeGone
     | StaleSeen
     | ScriptChanged
+    | RestartAsked
     | SourcesEnded
     | SinksStopped
     | StopAsked
@@ -147,7 +159,10 @@ Event: TypeAlias = (
 # -- instructions: what is to be done ----------------------------------------------------------------
 @dataclass(frozen=True)
 class PrepareHost:
-    """Find the external streams, then make rings, board and sinks."""
+    """Make a host agent: it finds the external streams and makes rings, board and sinks, or takes over those there."""
+
+    life: int = 0
+    """Which one, counted from 0."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +175,7 @@ class PlaceNode:
 
 @dataclass(frozen=True)
 class RunNode:
-    """Hand the node its setup: it loads, initialises and waits."""
+    """Hand the node its setup: it loads, initialises and waits. Its process is started where none has been."""
 
     node: str
     epoch: int

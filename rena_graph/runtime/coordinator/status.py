@@ -51,6 +51,7 @@ def make_status(
             "stale": record.stale_for is not None,
             "restarts": record.restarts,
             "reloads": record.reloads,
+            "asked_restarts": record.asked_restarts,
             "debug": record.debugged,
             "error": record.error,
             "dropped": dropped.get(name, 0),

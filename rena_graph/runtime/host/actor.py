@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
+
+import ray
+from ray.exceptions import RayActorError, RayError
 
 from rena_graph.runtime.messages import log_to
 from rena_graph.runtime.plan import HostPaths, Plan
@@ -11,20 +15,44 @@ from rena_graph.streams.spec import StreamSpec
 
 __all__ = ["AgentActor"]
 
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 0.5
+"""Between two looks whether there is another coordinator than the one that does not answer."""
+
 
 class AgentActor:
     """Made with ``ray.remote(AgentActor)``, several threads; see :class:`~rena_graph.runtime.host.agent.HostAgent`."""
 
-    def __init__(self, setup: RunSetup, coordinator: Any) -> None:
+    def __init__(self, setup: RunSetup, coordinator: Any, life: int = 0) -> None:
         from rena_graph.runtime.clock import SystemClock
         from rena_graph.runtime.host.agent import HostAgent
 
-        def notify(message: dict[str, Any]) -> None:
-            coordinator.notify.remote(message)
-
         log_to(setup.folder / "agent.log")
+        self._coordinator = coordinator
         paths = HostPaths.of(setup.id, setup.runtime)
-        self._agent = HostAgent(setup.graph, paths, SystemClock(), setup.options.instance, notify)
+        options = setup.options
+        self._agent = HostAgent(setup.graph, paths, SystemClock(), options.instance, self._deliver, life, options.debug)
+
+    def _deliver(self, batch: dict[str, Any]) -> bool:
+        """Hand a batch to whoever is the coordinator now; False where it died over it, or another one came."""
+        coordinator = self._coordinator
+        told = coordinator.notify.remote(batch)
+        while not ray.wait([told], timeout=LOOK_SECONDS)[0]:
+            if coordinator is not self._coordinator:
+                return False
+        try:
+            ray.get(told)
+        except RayActorError:
+            return False
+        except RayError:
+            log.exception("the coordinator could not take %s", batch["events"])
+        return True
+
+    def attach(self, coordinator: Any) -> None:
+        """Another coordinator goes on: from now on this one is told, first of all where each node is."""
+        self._coordinator = coordinator
+        self._agent.tell_anew()
 
     def live(self) -> None:
         """Return once the agent has closed: whoever waits for this learns of its death at once."""
@@ -34,13 +62,17 @@ class AgentActor:
         """Formats of the external streams."""
         return self._agent.find()
 
-    def prepare(self, plan: Plan) -> None:
-        """Rings, board, sinks."""
-        self._agent.prepare(plan)
+    def prepare(self, plan: Plan, adopt: bool = False) -> None:
+        """Rings, board, sinks: made, or taken over."""
+        self._agent.prepare(plan, adopt)
 
     def watch_console(self, node: str, epoch: int) -> None:
         """Report a node's console."""
         self._agent.watch_console(node, epoch)
+
+    def has_begun(self, node: str, epoch: int) -> bool:
+        """Whether a process has lived this life of a node."""
+        return self._agent.has_begun(node, epoch)
 
     def start_sinks(self) -> None:
         """Let streams out."""
@@ -81,6 +113,10 @@ class AgentActor:
     def metrics(self) -> dict[str, Any]:
         """What metrics tell beyond that."""
         return self._agent.metrics()
+
+    def end_all(self) -> None:
+        """Stop everything without a coordinator."""
+        self._agent.end_all()
 
     def close(self) -> dict[str, Any]:
         """Everything down; the last report."""

@@ -17,10 +17,15 @@ from rena_graph.runtime.alive import hold_alive
 from rena_graph.runtime.clock import Clock
 from rena_graph.runtime.events import AgentLine
 from rena_graph.runtime.host.bridges import Sinks, Sources
+from rena_graph.runtime.host.lease import LEASE_SECONDS, Lease
+from rena_graph.runtime.host.outbox import Batch, Outbox
+from rena_graph.runtime.host.pids import PidWatch
 from rena_graph.runtime.host.report import BoardReader, stale_nodes
+from rena_graph.runtime.host.tails import Tails
 from rena_graph.runtime.host.usage import GpuMemory, UsageMeter, host_usage
+from rena_graph.runtime.host.words import LastWords, state_on_board
+from rena_graph.runtime.lifecycle import ENDED, NodeState
 from rena_graph.runtime.messages import LogRecords
-from rena_graph.runtime.node.console import ConsoleTail
 from rena_graph.runtime.plan import HostPaths, Plan
 from rena_graph.streams.spec import StreamSpec
 from rena_graph.transport.board import Board, EdgeColumn, NodeColumn
@@ -31,7 +36,12 @@ __all__ = ["BEAT_SECONDS", "HostAgent"]
 
 log = logging.getLogger(__name__)
 
+log_bridges = logging.getLogger("rena_graph.bridges.host")
+"""What whoever runs the graph is to hear of."""
+
 BEAT_SECONDS = 0.25
+CLEANUP_SECONDS = 1.0
+"""For ``cleanup()``, once a node's time to drain is over."""
 
 
 class HostAgent:
@@ -47,8 +57,12 @@ class HostAgent:
         Graph time.
     instance : str | None
         Part of the outlets' source ids.
-    notify : callable
-        Takes each message for the coordinator; from any thread.
+    deliver : callable
+        Hands a batch (see :class:`Outbox`) to the coordinator and returns whether it has it; may block.
+    life : int
+        Which agent of this host, counted from 0; the epoch of the writers of external streams.
+    debugged : str | None
+        The node that runs in the launching process, whose end is not the node's.
     """
 
     def __init__(
@@ -57,13 +71,16 @@ class HostAgent:
         paths: HostPaths,
         clock: Clock,
         instance: str | None,
-        notify: Callable[[dict[str, Any]], None],
+        deliver: Callable[[Batch], bool],
+        life: int = 0,
+        debugged: str | None = None,
     ) -> None:
         self._alive = hold_alive(paths.runtime)
         self._paths = paths
         self._clock = clock
         self._instance = instance
-        self._notify = notify
+        self._life = life
+        self._debugged = debugged
         # A stream that is missed, refused or malformed concerns who runs the graph, not only who reads log files.
         self._bridge_log = LogRecords("rena_graph.bridges", clock.unix)
         self._sources = Sources(graph, clock, self._bridge_failed, self._sources_ended)
@@ -73,8 +90,12 @@ class HostAgent:
         self._reader: BoardReader | None = None
         self._usage: UsageMeter | None = None
         self._gpu = GpuMemory()
-        self._tails: dict[str, ConsoleTail] = {}
-        self._tails_lock = threading.Lock()
+        self._starting = threading.Lock()
+        self._lease = Lease(clock.now())
+        self._tails = Tails(paths.runtime, clock.unix)
+        self._last_words = LastWords()
+        self._outbox = Outbox(lambda batch: self._handed_on(deliver, batch), clock.unix)
+        self._pids = PidWatch(self._process_gone)
         self._line = AgentLine(paths.commands, paths.events, self._on_node_event)
         self._closing = threading.Event()
         self._beats = threading.Thread(target=self._beat_forever, name="rena-beats", daemon=True)
@@ -83,48 +104,88 @@ class HostAgent:
     # -- start ---------------------------------------------------------------------------------------
     def find(self) -> dict[str, StreamSpec]:
         """The formats of all external streams; see :meth:`Sources.find`."""
-        return self._sources.find()
+        with self._starting:
+            return self._sources.find()
 
-    def prepare(self, plan: Plan) -> None:
-        """Make board and rings, open sources, bind sinks.
+    def prepare(self, plan: Plan, adopt: bool = False) -> None:
+        """Make board and rings, open sources, bind sinks; a second time nothing happens.
+
+        Parameters
+        ----------
+        plan : Plan
+            Where everything is.
+        adopt : bool
+            Take over the board and the rings that an agent before has made, and that nodes use.
 
         Raises
         ------
         SharedMemoryShort, PortTaken, EnvironmentRefused
             The host lacks something.
         """
+        with self._starting:
+            if self._plan is not None:
+                return
+            board = Board.attach(self._paths.board) if adopt else self._make(plan)
+            self._sinks = Sinks(plan, self._clock, self._instance, self._bridge_failed, adopt)
+            if adopt:
+                self._sources.adopt(plan, board, self._life)
+            self._sinks.prepare()
+            self._sources.prepare()
+            self._reader = BoardReader(board, plan)
+            self._usage = UsageMeter({name: board.node(i) for name, i in plan.node_rows.items()})
+            self._plan, self._board = plan, board
+        if adopt:
+            self.tell_anew()
+
+    def _make(self, plan: Plan) -> Board:
+        """Board and rings, instead of what an agent that died over making them has left."""
         ports = list(plan.ports.values())
+        for port in ports:
+            remove_stream(port)
+        self._paths.board.unlink(missing_ok=True)
         check_shared_memory(ports)
         board = Board.create(
             self._paths.board, streams=len(plan.ports), edges=plan.edge_count, nodes=len(plan.node_rows)
         )
-        self._plan, self._board = plan, board
         for port in ports:
             create_stream(port)
-        self._sinks = Sinks(plan, self._clock, self._instance, self._bridge_failed)
-        self._sinks.prepare()
-        self._sources.prepare()
-        self._reader = BoardReader(board, plan)
-        self._usage = UsageMeter({name: board.node(i) for name, i in plan.node_rows.items()})
+        return board
+
+    def tell_anew(self) -> None:
+        """Say of each node what stands on the board: a coordinator, or an agent, has died and may have missed it."""
+        if self._plan is None or self._board is None:
+            return
+        for node, index in self._plan.node_rows.items():
+            row = self._board.node(index)
+            if row.ints[NodeColumn.PID]:
+                self._outbox.put(state_on_board(node, row))
+                self._watch(node, row.ints[NodeColumn.EPOCH], row.ints[NodeColumn.PID])
 
     def watch_console(self, node: str, epoch: int) -> None:
         """From now on report what this incarnation of a node prints."""
         assert self._plan is not None
-        prefix = self._paths.console(node, epoch, self._plan.node_rows[node])
-        with self._tails_lock:
-            self._tails[f"{node}:{epoch}"] = ConsoleTail(prefix, node, self._clock.unix)
+        self._tails.watch(node, epoch, self._paths.console(node, epoch, self._plan.node_rows[node]))
 
-    def start_sinks(self) -> None:
-        """Let what is made leave."""
-        assert self._sinks is not None
-        assert self._board is not None
-        self._sinks.start(self._board)
-
-    def start_sources(self) -> None:
-        """Let the first sample in."""
+    def has_begun(self, node: str, epoch: int) -> bool:
+        """Whether a process has lived, or lives, this life of a node: no other one may."""
         assert self._plan is not None
         assert self._board is not None
-        self._sources.start(self._plan, self._board)
+        row = self._board.node(self._plan.node_rows[node]).ints
+        return bool(row[NodeColumn.PID]) and row[NodeColumn.EPOCH] == epoch
+
+    def start_sinks(self) -> None:
+        """Let what is made leave; once."""
+        assert self._sinks is not None
+        assert self._board is not None
+        with self._starting:
+            self._sinks.start(self._board)
+
+    def start_sources(self) -> None:
+        """Let the first sample in, or the next; once."""
+        assert self._plan is not None
+        assert self._board is not None
+        with self._starting:
+            self._sources.start(self._plan, self._board, self._life)
 
     # -- while it runs -------------------------------------------------------------------------------
     def command(self, node: str, epoch: int, message: dict[str, Any]) -> None:
@@ -182,35 +243,78 @@ class HostAgent:
         }
 
     def _on_node_event(self, message: dict[str, Any]) -> None:
-        self._notify(message)
+        self._outbox.put(message)
+        if message["event"] == "state":
+            if NodeState(message["state"]) in ENDED:
+                self._last_words.said(message["node"], message["epoch"])
+            self._watch(message["node"], message["epoch"], message["pid"])
+
+    def _watch(self, node: str, epoch: int, pid: int) -> None:
+        if node != self._debugged:
+            self._pids.add(node, epoch, pid)
+
+    def _process_gone(self, node: str, epoch: int, how: str) -> None:
+        """A node's process ended. Its last words travel another way: they come first, or are read off the board."""
+        assert self._plan is not None
+        assert self._board is not None
+        row = self._board.node(self._plan.node_rows[node])
+        if row.ints[NodeColumn.EPOCH] == epoch:
+            state = state_on_board(node, row)
+            if NodeState(state["state"]) in ENDED and not self._last_words.wait(node, epoch):
+                self._outbox.put(state)
+            self.release(node)
+        self._line.forget(f"{node}:{epoch}")
+        self._outbox.put({"event": "gone", "node": node, "epoch": epoch, "cause": how})
 
     def _bridge_failed(self, name: str, error: RenaGraphError) -> None:
-        self._notify({"event": "bridge_failed", "name": name, "error": str(error), "exit_code": int(error.exit_code)})
+        text, code = str(error), int(error.exit_code)
+        self._outbox.put({"event": "bridge_failed", "name": name, "error": text, "exit_code": code})
 
     def _sources_ended(self) -> None:
-        self._notify({"event": "sources_ended"})
+        self._outbox.put({"event": "sources_ended"})
+
+    def _handed_on(self, deliver: Callable[[Batch], bool], batch: Batch) -> bool:
+        read = batch.pop("read")
+        if deliver(batch):
+            self._lease.heard(self._clock.now())
+            self._tails.handed_on(read)
+            return True
+        batch["read"] = read
+        return False
 
     def _beat_forever(self) -> None:
         while not self._closing.wait(BEAT_SECONDS):
-            self._notify(self.beat())
+            self._outbox.beat(*self._beat())
+            change = self._lease.look(self._clock.now())
+            if change is not None:
+                self._hold(change)
 
-    def beat(self, *, whole: bool = False) -> dict[str, Any]:
-        """One report: numbers (quantiles lately, or over the whole run), stale nodes, console lines."""
-        message: dict[str, Any] = {"event": "beat", "console": self._console_lines(), "stale": []}
+    def _beat(self, *, whole: bool = False) -> tuple[dict[str, Any], list[dict[str, Any]], dict[str, tuple[int, int]]]:
+        """Numbers (quantiles lately, or over the whole run) and stale nodes; console lines; how far these were read."""
+        beat: dict[str, Any] = {"stale": []}
         if self._plan is not None and self._board is not None and self._reader is not None:
             now_ns = self._clock.now_ns()
             if self._usage is not None:
                 self._usage.look(now_ns)
-            message["stale"] = stale_nodes(self._plan, self._board, now_ns)
-            message["report"] = self._reader.read(now_ns, whole=whole)
-        return message
+            beat["stale"] = stale_nodes(self._plan, self._board, now_ns)
+            beat["report"] = self._reader.read(now_ns, whole=whole)
+        lines, read = self._tails.read()
+        return beat, self._bridge_log.take() + lines, read
 
-    def _console_lines(self) -> list[dict[str, Any]]:
-        with self._tails_lock:
-            tails = list(self._tails.values())
-        lines = self._bridge_log.take() + [record for tail in tails for record in tail.read()]
-        lines.sort(key=lambda record: float(record["time"]))
-        return lines
+    def _hold(self, hold: bool) -> None:
+        """Pause nodes and outlets, or let them go on; a node that the user has paused stays so."""
+        if self._plan is None or self._board is None:
+            return
+        if hold:
+            log_bridges.warning("no word from the coordinator for %g s: nodes and outlets are held", LEASE_SECONDS)
+        else:
+            log_bridges.warning("the coordinator is there again: nodes and outlets go on")
+        if self._sinks is not None:
+            self._sinks.hold(hold)
+        for node, index in self._plan.node_rows.items():
+            row = self._board.node(index).ints
+            if row[NodeColumn.PID] and NodeState(row[NodeColumn.STATE]) not in ENDED:
+                self._line.send(f"{node}:{row[NodeColumn.EPOCH]}", {"do": "hold" if hold else "let_go"})
 
     # -- end -----------------------------------------------------------------------------------------
     def stop_sources(self) -> None:
@@ -226,15 +330,33 @@ class HostAgent:
         """Block until :meth:`close` was called."""
         self._closing.wait()
 
+    def end_all(self) -> None:
+        """There is no coordinator any more: stop sources, all nodes at once, and sinks; then let go of everything."""
+        self.stop_sources()
+        plan, board = self._plan, self._board
+        if plan is not None and board is not None:
+            for node, index in plan.node_rows.items():
+                stop = {"do": "stop", "within": plan.graph.nodes[node].stop_timeout}
+                self._line.send(f"{node}:{board.node(index).ints[NodeColumn.EPOCH]}", stop)
+            longest = max((plan.graph.nodes[n].stop_timeout for n in plan.node_rows), default=0.0)
+            if not self._pids.wait(longest + CLEANUP_SECONDS):
+                for node, index in plan.node_rows.items():
+                    if node != self._debugged:
+                        self.kill(node, board.node(index).ints[NodeColumn.EPOCH])
+        self.stop_sinks()
+        self.close()
+
     def close(self) -> dict[str, Any]:
-        """Take everything down and remove rings and board. Returns the last report."""
+        """Take everything down and remove rings and board. Returns the last report, and console lines."""
         self._closing.set()
         self._beats.join(2.0)
+        self._pids.close()
         self._sources.close()
         if self._sinks is not None:
             self._sinks.close()
         self._line.close()
-        last = self.beat(whole=True)
+        self._outbox.close()
+        beat, lines, _ = self._beat(whole=True)
         self._bridge_log.close()
         if self._plan is not None and self._board is not None:
             for port in self._plan.ports.values():
@@ -243,4 +365,4 @@ class HostAgent:
                 StateFiles.remove(self._paths.state(index))
             self._board.close()
             self._paths.board.unlink(missing_ok=True)
-        return last
+        return {**beat, "console": self._outbox.left() + lines}

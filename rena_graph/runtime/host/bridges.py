@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
-from rena_graph.bridges.base import DeclaredFormat, SinkBridge, SourceBridge
+from rena_graph.bridges.base import DeclaredFormat, SinkBridge, SourceBridge, unsent
 from rena_graph.bridges.factory import make_sink, make_source
 from rena_graph.errors import RenaGraphError
 from rena_graph.graph.model import Graph
@@ -55,7 +55,7 @@ class Sources:
         self._cancel = threading.Event()
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
-        self._writers: list[StreamWriter] = []
+        self._writers: dict[str, StreamWriter] = {}
         self._lock = threading.Lock()
         self._running = 0
         self.bridges: dict[str, SourceBridge] = {
@@ -100,14 +100,24 @@ class Sources:
             raise next(error for error in errors if not isinstance(error, RenaGraphError))
         raise type(ours[0])("\n".join(str(error) for error in ours))
 
-    def start(self, plan: Plan, board: Board) -> None:
-        """Let the first sample in."""
+    def adopt(self, plan: Plan, board: Board, life: int) -> None:
+        """Go on with streams that others have begun: their formats are known, their writers are fenced off."""
+        for name, bridge in self.bridges.items():
+            port = plan.ports[name]
+            bridge.adopt(port.spec, board.stream(port.index))
+            self._writers[name] = open_writer(port, board, life)
+
+    def start(self, plan: Plan, board: Board, life: int = 0) -> None:
+        """Let the first sample in, or the next; once."""
+        if self._threads or self._stop.is_set():
+            return
         self._running = len(self.bridges)
         for name, bridge in self.bridges.items():
             port = plan.ports[name]
-            writer = open_writer(port, board, 0)
-            writer.wait_for_readers(len(port.edges), READERS_TIMEOUT)
-            self._writers.append(writer)
+            writer = self._writers.get(name)
+            if writer is None:
+                writer = self._writers[name] = open_writer(port, board, life)
+                writer.wait_for_readers(len(port.edges), READERS_TIMEOUT)
             thread = threading.Thread(
                 target=self._run,
                 args=(name, bridge, writer, board.stream(port.index)),
@@ -135,7 +145,7 @@ class Sources:
         """Let no more samples in; returns when the last one is in."""
         self._cancel.set()
         self._stop.set()
-        for writer in self._writers:
+        for writer in self._writers.values():
             writer.stop_blocking()
         for thread in self._threads:
             thread.join(JOIN_TIMEOUT)
@@ -160,11 +170,19 @@ class Sinks:
         Part of the LSL outlets' source ids.
     failed : callable
         Told when a sink ends by an error.
+    adopt : bool
+        Go on where sinks before these stopped.
     """
 
     def __init__(
-        self, plan: Plan, clock: Clock, instance: str | None, failed: Callable[[str, RenaGraphError], None]
+        self,
+        plan: Plan,
+        clock: Clock,
+        instance: str | None,
+        failed: Callable[[str, RenaGraphError], None],
+        adopt: bool = False,
     ) -> None:
+        self._adopt = adopt
         self._plan = plan
         self._failed = failed
         self._stop = threading.Event()
@@ -190,14 +208,20 @@ class Sinks:
             bridge.prepare()
 
     def start(self, board: Board) -> None:
-        """Begin to send. The readers are opened here, not in the threads: from now on nothing is missed."""
+        """Begin to send, once. The readers are opened here, not in the threads: from now on nothing is missed."""
+        if self._threads:
+            return
         for sink in self._plan.sinks:
-            reader = open_reader(self._plan.ports[sink.stream], EdgeOptions(sink.edge), board)
+            row = board.edge(sink.edge)
+            port = self._plan.ports[sink.stream]
+            if self._adopt:
+                unsent(row)
+            reader = open_reader(port, EdgeOptions(sink.edge), board, resume=self._adopt)
             waiter = open_waiter(self._plan.transport, [reader])
             self._waiters.append(waiter)
             thread = threading.Thread(
                 target=self._run,
-                args=(sink, self.bridges[sink.edge], reader, waiter, board.edge(sink.edge)),
+                args=(sink, self.bridges[sink.edge], reader, waiter, row),
                 name=f"rena-sink-{sink.label}",
                 daemon=True,
             )
@@ -210,6 +234,11 @@ class Sinks:
                 bridge.run(reader, waiter, row, self._stop)
         finally:
             reader.close()
+
+    def hold(self, hold: bool) -> None:
+        """Send nothing more, or go on; what comes meanwhile waits as far as the rings hold it."""
+        for bridge in self.bridges.values():
+            bridge.held = hold
 
     def stop(self) -> None:
         """Send what is left; returns when it is sent."""

@@ -221,7 +221,9 @@ class Run(RunHandle):
     @property
     def session_pid(self) -> int | None:
         """The process that holds the run together, while it is there."""
-        return super().session_pid if self._session is None else self._session.pid
+        if self._session is None:
+            return super().session_pid
+        return self._session.pid if self._session.poll() is None else None
 
     def detach(self) -> None:
         """Let go of the run: from now on it ends when somebody stops it, or by itself, whatever becomes of us.

@@ -31,6 +31,8 @@ __all__ = ["POLL", "RunHandle", "attach"]
 log = logging.getLogger(__name__)
 
 POLL = 0.05
+COORDINATOR_BACK_WITHIN = 8.0
+"""Seconds for which a coordinator that has died is waited for."""
 
 
 def attach(run: str) -> RunHandle:
@@ -85,16 +87,30 @@ class RunHandle:
 
     # -- asking --------------------------------------------------------------------------------------
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        """One request over the control socket; see :meth:`ControlLink.ask`."""
-        if self._link is None:
-            self._connect()
-        assert self._link is not None
-        try:
-            return self._link.ask(request)
-        except RunLost:
-            # Its coordinator may come back, on a new socket of the same name.
-            self._hang_up()
-            raise
+        """One request over the control socket; see :meth:`ControlLink.ask`.
+
+        Where the coordinator has died, its successor is waited for, for some seconds, and asked again; not where it may
+        have done already what must not be done twice.
+        """
+        deadline = time.monotonic() + COORDINATOR_BACK_WITHIN
+        while True:
+            sent = False
+            try:
+                if self._link is None:
+                    self._connect()
+                assert self._link is not None
+                sent = True
+                return self._link.ask(request)
+            except RunLost:
+                # Its coordinator may come back, on a new socket of the same name.
+                self._hang_up()
+                if (sent and _only_once(request)) or time.monotonic() > deadline or not self._goes_on():
+                    raise
+                time.sleep(POLL)
+
+    def _goes_on(self) -> bool:
+        """Whether somebody is there who would start another coordinator."""
+        return Outcome.read(self.folder) is None and self.session_pid is not None
 
     def _connect(self) -> None:
         try:
@@ -299,3 +315,9 @@ class RunHandle:
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
+
+
+def _only_once(request: dict[str, Any]) -> bool:
+    """Whether asking twice would do it twice, or be refused the second time."""
+    adds = bool(request.get("add") or request.get("remove"))
+    return request.get("op") in ("step", "restart") or adds

@@ -142,11 +142,17 @@ class ConsoleHandler(logging.Handler):
 class ConsoleTail:
     """Reads what was added to one node's console files since the last look."""
 
-    def __init__(self, prefix: str, node: str, unix: Callable[[], float]) -> None:
+    def __init__(self, prefix: str, node: str, unix: Callable[[], float], offsets: tuple[int, int] = (0, 0)) -> None:
         self._node = node
         self._unix = unix
-        self._files = {Path(prefix + ".jsonl"): 0, Path(prefix + ".native"): 0}
+        self._files = {Path(prefix + ".jsonl"): offsets[0], Path(prefix + ".native"): offsets[1]}
         self._freed = dict(self._files)
+
+    @property
+    def offsets(self) -> tuple[int, int]:
+        """Bytes of both files that were read: where another one goes on."""
+        first, second = self._files.values()
+        return first, second
 
     def read(self, limit: int = 256_000) -> list[dict[str, Any]]:
         """New records, at most about `limit` bytes of them; the rest comes with the next call."""

@@ -20,7 +20,7 @@ from rena_graph.errors import NodeFailed, OutputRefused, RenaGraphError
 from rena_graph.runtime.clock import Clock
 from rena_graph.runtime.events import NodeLine
 from rena_graph.runtime.host.reload import modules_beside
-from rena_graph.runtime.lifecycle import NodeState
+from rena_graph.runtime.lifecycle import FAILURE_KINDS, NodeState
 from rena_graph.runtime.node.console import Console
 from rena_graph.runtime.node.loop import NodeLoop, release_edges
 from rena_graph.runtime.node.parts import NodeParts, describe_inputs
@@ -34,6 +34,8 @@ from rena_graph.transport.links import sharpen_timers
 __all__ = ["NodeProcess"]
 
 log = logging.getLogger(__name__)
+
+_VERSIONS = {"params": NodeColumn.PARAM_VERSION, "step": NodeColumn.STEP_VERSION}
 
 
 class NodeProcess:
@@ -62,6 +64,7 @@ class NodeProcess:
         self._loop: NodeLoop | None = None
         self._parts: NodeParts | None = None
         self._restart_asked = False
+        self._held = False
         self._go: tuple[float, float | None, float] | None = None
         self._failure: BaseException | None = None
 
@@ -81,6 +84,8 @@ class NodeProcess:
         if loop is None or parts is None:
             raise NodeFailed(f"command {message.get('do')!r} came before the node was made")
         match message["do"]:
+            case "params" | "step" as what if message["version"] <= self._row.ints[_VERSIONS[what]]:
+                return  # sent again by a host agent that could not know whether it had arrived
             case "start":
                 self._go = float(message["at"]), message.get("origin"), float(message.get("phase", 0.0))
                 if "hz" in message:  # it is slowed for others at the moment
@@ -99,13 +104,28 @@ class NodeProcess:
                 loop.step(int(message["count"]))
                 self._row.ints[NodeColumn.STEP_VERSION] = message["version"]
             case "pause" if self._go is not None:
-                loop.paused = True
                 self._row.ints[NodeColumn.PAUSED] = 1
-                self._state(NodeState.PAUSED)
-            case "resume" if loop.paused:
-                loop.resume()
+                self._pause(loop)
+            case "resume":
                 self._row.ints[NodeColumn.PAUSED] = 0
-                self._state(NodeState.RUNNING)
+                self._pause(loop)
+            case "hold" if self._go is not None:
+                self._held = True
+                self._pause(loop)
+            case "let_go":
+                self._held = False
+                self._pause(loop)
+
+    def _pause(self, loop: NodeLoop) -> None:
+        """Pause or go on: while the user wants it, and while the host is held."""
+        paused = self._held or bool(self._row.ints[NodeColumn.PAUSED])
+        if paused == loop.paused:
+            return
+        if paused:
+            loop.paused = True
+        else:
+            loop.resume()
+        self._state(NodeState.PAUSED if paused else NodeState.RUNNING)
 
     # -- telling -------------------------------------------------------------------------------------
     def _state(self, state: NodeState, error: str | None = None, kind: str | None = None) -> None:
@@ -126,7 +146,9 @@ class NodeProcess:
     def _fail(self, kind: str, error: BaseException, what: str | None = None) -> None:
         text = format_user_error(error, Path(self._setup.script))
         self._console.write("error", f"{what or kind} failed: {text}" if kind != "loop" else text)
-        self._state(NodeState.FAILED, text, "restart" if self._restart_asked else kind)
+        kind = "restart" if self._restart_asked else kind
+        self._row.ints[NodeColumn.FAILURE] = FAILURE_KINDS.index(kind)
+        self._state(NodeState.FAILED, text, kind)
 
     def loop_failed(self, error: BaseException, loops: int) -> bool:
         """The script's ``loop()`` raised: say so, and decide whether to go on."""
@@ -159,6 +181,9 @@ class NodeProcess:
         """The whole life. Returns when the node has stopped or failed, having told the agent which."""
         self._console.capture()
         row = self._row.ints
+        # First, so that nobody takes how the life before ended for how this one does.
+        row[NodeColumn.STATE] = int(NodeState.PLACING)
+        row[NodeColumn.PAUSED] = 0
         row[NodeColumn.PID] = os.getpid()
         row[NodeColumn.EPOCH] = self._setup.epoch
         compat.install()

@@ -43,6 +43,7 @@ class Session:
         self._local = setup.options.address == "local"
         self._launcher_gone = threading.Event()
         self._detached = setup.options.detach
+        self._stop_asked: str | None = None
         self._coordinator: Any = None
         self._reaper = subprocess.Popen(
             [sys.executable, "-I", "-S", reaper.__file__, str(setup.runtime), f"rg-{setup.id}-", str(os.getpid())],
@@ -86,8 +87,31 @@ class Session:
             join_ray(setup.namespace, setup.options.address)
 
     def _run_coordinator(self) -> int:
+        """The run, from coordinator to coordinator; returns its exit code."""
         import ray
-        from ray.exceptions import RayError
+        from ray.exceptions import RayActorError, RayError
+
+        from rena_graph.runtime.coordinator.restarts import FRAME_LOSSES, FRAME_WINDOW, spend
+
+        losses: list[float] = []
+        while True:
+            life = self._begin_coordinator()
+            try:
+                return int(ray.get(life))
+            except RayActorError as error:
+                log.warning("the coordinator died: %s", error)
+                if (outcome := Outcome.read(self._setup.folder)) is not None:
+                    return int(outcome.exit_code)  # over the last of its work, which we do as well
+                if not spend(losses, time.monotonic()):
+                    self._end_without_coordinator()
+                    text = f"the coordinator died, {FRAME_LOSSES + 1} times within {FRAME_WINDOW:g} s: {error}"
+                    raise EnvironmentRefused(text) from error
+            except RayError as error:
+                raise EnvironmentRefused(f"the coordinator failed: {error}") from error
+
+    def _begin_coordinator(self) -> Any:
+        """Make the next coordinator, which goes on where the one before stopped; gives its whole life to wait for."""
+        import ray
 
         from rena_graph.runtime.coordinator.actor import CoordinatorActor
 
@@ -96,7 +120,7 @@ class Session:
             ray.remote(CoordinatorActor)
             .options(
                 num_cpus=0,
-                name="coordinator",
+                name=f"coordinator:{time.monotonic_ns()}",
                 namespace=self._setup.namespace,
                 lifetime="detached",
                 resources={here: 0.001},
@@ -106,10 +130,27 @@ class Session:
         life = self._coordinator.run.remote()
         if self._launcher_gone.is_set():
             self._coordinator.launcher_gone.remote()
+        if self._stop_asked is not None:
+            self._coordinator.stop.remote(self._stop_asked)
+        return life
+
+    def _end_without_coordinator(self) -> None:
+        """Nobody decides any more: let the host agent end everything in good order, as far as it can."""
+        import ray
+        from ray.exceptions import GetTimeoutError, RayError
+
+        from rena_graph.runtime.coordinator.agent_link import agent_name
+        from rena_graph.runtime.coordinator.memory import Memory
+
+        saved = Memory(self._setup.runtime).read()
+        if saved is None:
+            return
+        life = saved["machine"]["run"]["host_life"]
         try:
-            return int(ray.get(life))
-        except RayError as error:
-            raise EnvironmentRefused(f"the coordinator died: {error}") from error
+            agent = ray.get_actor(agent_name(life), namespace=self._setup.namespace)
+            ray.get(agent.end_all.remote(), timeout=self._setup.longest_stop)
+        except (ValueError, RayError, GetTimeoutError) as error:
+            log.warning("the host agent did not end the run in good order: %s", error)
 
     def _watch_launcher(self) -> None:
         """Block until the launcher's end of the pipe closes."""
@@ -131,7 +172,8 @@ class Session:
         if not self._detached or self._coordinator is None:
             self.end_soon()
             return
-        self._coordinator.stop.remote("asked to stop by SIGTERM")
+        self._stop_asked = "asked to stop by SIGTERM"
+        self._coordinator.stop.remote(self._stop_asked)
         time.sleep(self._setup.longest_stop)
         self._force("the run was asked to stop by SIGTERM and did not end in time")
 

@@ -1,0 +1,135 @@
+"""The host agent as its coordinator holds it: made, found again, asked; and asked anew what it died over."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import ray
+from ray.exceptions import RayActorError, RayError
+
+from rena_graph.errors import EnvironmentRefused
+from rena_graph.runtime.host.actor import AgentActor
+from rena_graph.runtime.run_setup import RunSetup
+
+__all__ = ["AgentLink", "agent_name"]
+
+
+def agent_name(life: int) -> str:
+    """Of the actor, in the run's namespace."""
+    return f"agent:{life}"
+
+
+class AgentLink:
+    """Holds one agent at a time.
+
+    Parameters
+    ----------
+    setup : RunSetup
+        Which run.
+    lost : callable
+        Told once of each agent that has died.
+    """
+
+    def __init__(self, setup: RunSetup, lost: Callable[[], None]) -> None:
+        self._setup = setup
+        self._lost = lost
+        self._actor: Any = None
+        self._life = -1
+        self._ready = asyncio.Event()
+        self._mourning: set[asyncio.Task[None]] = set()
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is one that has everything prepared, as far as is known."""
+        return self._ready.is_set()
+
+    def make(self, life: int, coordinator: Any) -> None:
+        """Start an agent, unless this one is there already."""
+        if self._life == life:
+            return
+        options = {"num_cpus": 0, "lifetime": "detached", "max_concurrency": 8, "get_if_exists": True}
+        namespace = self._setup.namespace
+        actor = ray.remote(AgentActor).options(name=agent_name(life), namespace=namespace, **options)
+        self._hold(life, actor.remote(self._setup, coordinator, life))
+
+    def find(self, life: int) -> bool:
+        """Hold the agent that another coordinator has made; False where it is gone."""
+        try:
+            actor = ray.get_actor(agent_name(life), namespace=self._setup.namespace)
+        except ValueError:
+            return False
+        self._hold(life, actor)
+        return True
+
+    async def attach(self, coordinator: Any, prepared: bool) -> None:
+        """Tell the agent who is to be told from now on; `prepared` is whether the one before had it prepare all."""
+        life = self._life
+        with suppress(RayActorError):  # which its end tells as well
+            await self.ask("attach", coordinator)
+            if prepared:
+                self.is_ready(life)
+
+    def _hold(self, life: int, actor: Any) -> None:
+        self._actor, self._life = actor, life
+        task = asyncio.get_running_loop().create_task(self._mourn(life, actor))
+        self._mourning.add(task)
+        task.add_done_callback(self._mourning.discard)
+
+    async def _mourn(self, life: int, actor: Any) -> None:
+        """Until the agent has closed, or died."""
+        try:
+            await actor.live.remote()
+        except RayActorError:
+            self._is_lost(life)
+
+    def _is_lost(self, life: int) -> None:
+        if life == self._life:
+            self._life, self._actor = -1, None
+            self._ready.clear()
+            self._lost()
+
+    def is_ready(self, life: int) -> None:
+        """It has everything prepared: whoever waited to ask it may."""
+        if life == self._life:
+            self._ready.set()
+
+    async def ask(self, method: str, *arguments: Any) -> Any:
+        """One call to the agent that there is now.
+
+        Raises
+        ------
+        RayActorError
+            It died over it.
+        RenaGraphError
+            What it refused.
+        """
+        if self._actor is None:
+            raise EnvironmentRefused("there is no host agent now")
+        return await getattr(self._actor, method).remote(*arguments)
+
+    async def have(self, method: str, *arguments: Any) -> Any:
+        """One call, made until an agent has carried it out: by the next one, where this one dies over it."""
+        while True:
+            await self._ready.wait()
+            life = self._life
+            try:
+                return await self.ask(method, *arguments)
+            except RayActorError:
+                self._is_lost(life)
+
+    async def may(self, method: str, *arguments: Any, within: float) -> Any:
+        """One call that may fail: None where nobody answers within so many seconds."""
+        if self._actor is None:
+            return None
+        with suppress(RayError, asyncio.TimeoutError):
+            call = getattr(self._actor, method).remote(*arguments)
+            return await asyncio.wait_for(asyncio.wrap_future(call.future()), within)
+        return None
+
+    def end(self) -> None:
+        """End its process."""
+        if self._actor is not None:
+            ray.kill(self._actor, no_restart=True)
