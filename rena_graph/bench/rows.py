@@ -62,6 +62,11 @@ ROWS: dict[str, Row] = {
         "the coordinator's state machine, fed by 100 simulated hosts of 50 nodes, 4 beats a second each",
         "at most 10 % of a core, memory flat",
     ),
+    "PHASES": Row(
+        "rena_graph.bench.phases",
+        "four clocks of 60 Hz in a line, from the first loop() to the last, with phases and without",
+        "none: it shows what the phases of a cascade gain",
+    ),
 }
 
 

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from rena_graph.bench import floor as floor_module
-from rena_graph.bench import hop_rounds, p6, p7
+from rena_graph.bench import hop_rounds, p6, p7, phases
 from rena_graph.bench.figures import Figure, Hops
 from rena_graph.bench.floor import measure_floor
 from rena_graph.bench.graph_hop import HopRun, run_hop
@@ -208,3 +208,13 @@ def test_the_row_of_pacing(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_peer_s_program_and_ours_do_the_same_work() -> None:
     text = PEER.read_text(encoding="utf-8")
     assert f"CHANNELS, RATE, SAMPLES = {p6.CHANNELS}, {p6.RATE:g}, {p6.SAMPLES}" in text
+
+
+@pytest.mark.ray
+def test_a_line_of_clocks_is_timed_with_phases_and_without(monkeypatch: pytest.MonkeyPatch, ray_address: str) -> None:
+    monkeypatch.setattr(phases, "SETTLE", 0.5)
+    monkeypatch.setattr(phases, "QUICK_SECONDS", 0.5)
+    monkeypatch.setattr(Bench, "ray", lambda self: ray_address)
+    p50, p99 = measure_row("PHASES", Bench(rounds=1, quick=True))
+    assert 0 < p50.ours[0] <= p99.ours[0]
+    assert 0 < p50.reference[0] <= p99.reference[0]

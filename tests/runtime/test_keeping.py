@@ -279,6 +279,20 @@ def test_less_important_nodes_are_slowed_down_to_a_quarter_and_given_back() -> N
     assert back == sorted(back, reverse=True), "the more important one first"
 
 
+def test_a_coordinator_that_comes_back_gives_back_what_the_one_before_it_took() -> None:
+    keeper = RateKeeper(on_the_clock(n={}, low={}), {"n": 30.0})
+    nodes = {"n": Node(frequency=30.0), "low": Node(frequency=24.0)}
+    reactions = keep(keeper, nodes, 1.0)
+    assert reactions == []
+    assert (keeper.rates.given("n"), keeper.rates.given("low")) == (30.0, 24.0)
+    keep(keeper, nodes, 60.0)
+    assert keeper.rates.given("low") == 60.0
+    begun = RateKeeper(on_the_clock(n={}), {})
+    begun.rates.start("n", 0.0)
+    keep(begun, {"n": Node(frequency=24.0)}, 1.0)  # it has not taken up its rate yet
+    assert begun.rates.given("n") == 60.0
+
+
 def test_others_are_not_slowed_for_a_loop_that_is_slow_by_itself() -> None:
     graph = on_the_clock(n={"on_overload": "throttle", "importance": 80}, low={"importance": 10})
     keeper = RateKeeper(graph, {})

@@ -23,6 +23,8 @@ class Consumer(RenaScript):
     def loop(self) -> None:
         """All messages that are new, usually one."""
         now = time.perf_counter_ns()
+        if self._name not in self.inputs:  # on the clock it may run before anything came
+            return
         data, _ = self.inputs.new(self._name)
         for first in range(0, len(data), self._samples):
             number, sent = data[first, : self._head].view(np.int64)

@@ -12,6 +12,8 @@ class Relay(RenaScript):
 
     def loop(self) -> None:
         """What arrived since the last loop, if anything did."""
+        if self._from not in self.inputs:  # on the clock it may run before anything came
+            return
         data, _ = self.inputs.new(self._from)
         if len(data):
             self.outputs[self._to] = data

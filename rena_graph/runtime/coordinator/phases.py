@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from zlib import crc32
+from hashlib import blake2b
 
 __all__ = ["Stage", "cascade", "in_ratio", "moved", "spread"]
 
@@ -77,7 +77,8 @@ def cascade(order: Sequence[str], stages: Mapping[str, Stage]) -> dict[str, floa
 
 def spread(node: str, rate: float) -> float:
     """A phase without regard to anybody: as programs of their own have it, but the same in each run."""
-    return crc32(node.encode()) / 2**32 * min(1.0 / rate, FREE_WITHIN)
+    share = int.from_bytes(blake2b(node.encode(), digest_size=4).digest(), "big") / 2**32
+    return share * min(1.0 / rate, FREE_WITHIN)
 
 
 def moved(before: float, after: float, rate: float) -> bool:

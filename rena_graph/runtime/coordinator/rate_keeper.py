@@ -54,6 +54,8 @@ class RateKeeper:
         self._throttle = Throttle(limited)
         self._keeping = Keeping(graph)
         self.rates = Rates(graph, frequencies, self._throttle.shares)
+        self._limited = limited
+        self._begun = False
 
     def status(self, node: str) -> dict[str, Any] | None:
         """How a node stands with its rate: ``verdict``, ``reason``, ``trouble``, ``slowed_to`` (a share, or null)."""
@@ -67,10 +69,21 @@ class RateKeeper:
             for name, record in records.items()
             if record.state is NodeState.RUNNING and record.stale_for is None and not record.debugged
         }
+        if not self._begun:
+            self._begun = True
+            if self.rates.origin is None:
+                self._take_up(report)
         reactions: list[Reaction] = [Command(node, message) for node, message in self.rates.heard(report, now)]
         for change in self._keeping.heard(report, running, now):
             reactions += self._react(change)
         return reactions + self._slow_others(running, now)
+
+    def _take_up(self, report: Mapping[str, Any]) -> None:
+        """After the coordinator's own restart: which nodes are slowed tells what they run at."""
+        for name in self._limited:
+            share = (report["nodes"].get(name, {}).get("frequency") or math.inf) / self.rates.asked(name)
+            if share < 1.0 - 1e-6:
+                self._throttle.shares[name] = share
 
     def _react(self, change: Change) -> list[Reaction]:
         if not change.now.trouble:
