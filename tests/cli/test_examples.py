@@ -29,7 +29,9 @@ def test_found_by_name(name: str) -> None:
     assert find_example(name).name == "ecg/heart_rate"
 
 
-def test_found_by_a_folder_that_holds_only_one() -> None:
+def test_found_by_a_folder_that_holds_only_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = {name: example for name, example in examples().items() if name in ("ecg/heart_rate", "eeg/feedback")}
+    monkeypatch.setattr("rena_graph.examples.examples", lambda: alone)
     assert find_example("eeg").path == GRAPHS / "eeg" / "feedback.json"
 
 

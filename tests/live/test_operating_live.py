@@ -55,6 +55,9 @@ def test_a_run_is_changed_and_looked_at_from_another_process(ray_address: str) -
         assert ok("step", id, "second") == "second: 1 loop made\n"
         assert "since second: is paused" in ok("why", id, "second.E")
         ok("resume", id, "second")
+        before = run.status()["nodes"]["first"]["pid"]
+        ok("restart", id, "first")
+        wait_until(lambda: _begun_anew(run, before))
         flow = [json.loads(line) for line in ok("stream", "hz", id, "D", "-n", "2", "--json").splitlines()]
         assert flow[-1]["samples"] > 0
         echoed = [json.loads(line) for line in ok("stream", "echo", id, "E", "-n", "50", "--json").splitlines()]
@@ -67,6 +70,11 @@ def test_a_run_is_changed_and_looked_at_from_another_process(ray_address: str) -
     assert all(not edge["dropped"] for edge in status["edges"])
     assert "ended in good order" in ok("status", id)
     assert "stopping: rena-graph stop" in ok("logs", id, "--node", "run")
+
+
+def _begun_anew(run: Run, before: int) -> bool:
+    node = run.status()["nodes"]["first"]
+    return node["state"] == "running" and node["pid"] not in (None, before)
 
 
 def looked_at(run: Run) -> None:
