@@ -235,7 +235,7 @@ def _refuse_taken_ports(graph: Graph) -> None:
 
 
 def _print_plan(graph: Graph, transport: Transport | None, as_json: bool) -> None:
-    from rena_graph.cli.plan import launch_plan, read_recordings
+    from rena_graph.cli.dry_run import launch_plan, read_recordings
     from rena_graph.cli.view.plan import plan_lines
 
     plan = launch_plan(read_recordings(graph), transport)

@@ -174,6 +174,7 @@ class PlacementDef(Model):
     )
     host: Name | None = Field(default=None, description="The machine to run on; any where left out.")
     labels: dict[Name, Name] = Field(default={}, description="Ray node labels that the machine must have.")
+    near: NodeName | None = Field(default=None, description="Another node, on whose machine this one runs too.")
 
 
 class RestartDef(Model):

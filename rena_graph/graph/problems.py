@@ -58,6 +58,8 @@ _ERRORS = {
     "G205": "A cycle of edges of which none is delayed.",
     "G206": "A stream with a name that is kept for the simulated input of a node.",
     "G207": "A graph without nodes.",
+    "G208": "A node that is to be near a node that there is not, or near itself.",
+    "G209": "Nodes that are to be near each other and on different hosts.",
     # Formats
     "G301": "A stream is not what the input expects: channels, rate, dtype or unit.",
     "G302": "The number of channel names is not the number of channels.",

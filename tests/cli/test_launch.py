@@ -233,7 +233,7 @@ def test_rings_asked_for_where_there_are_none(graph: Path, monkeypatch: pytest.M
 
 def test_the_fallback_is_said(graph: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "ring_available", lambda: "the kernel is too old")
-    monkeypatch.setattr("rena_graph.cli.plan.ring_available", lambda: "the kernel is too old")
+    monkeypatch.setattr("rena_graph.cli.dry_run.ring_available", lambda: "the kernel is too old")
     result = CliRunner().invoke(launch.command, [str(graph), "--dry-run"])
     assert result.exit_code == 0
     assert "streams, over ZMQ:" in result.output

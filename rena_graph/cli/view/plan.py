@@ -14,7 +14,7 @@ _TRANSPORTS = {"ring": "shared-memory rings", "zmq": "ZMQ"}
 
 
 def plan_lines(plan: Mapping[str, Any]) -> list[str]:
-    """What :func:`rena_graph.cli.plan.launch_plan` gave, for people."""
+    """What :func:`rena_graph.cli.dry_run.launch_plan` gave, for people."""
     transport = plan["transport"]
     lines = [
         f"{plan['graph']} ({plan['path']}): this would run, nothing was started",

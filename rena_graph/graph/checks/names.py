@@ -15,7 +15,7 @@ __all__ = ["check"]
 
 
 def check(graph: Graph, draft: Draft, findings: Findings) -> None:
-    """G201 to G204, G206 and G207."""
+    """G201 to G204, and G206 to G209."""
     if not graph.nodes and draft.complete:
         findings.add("G207", ("nodes",), "the graph has no nodes", hint="name at least one script under nodes")
     _two_producers(draft, findings)
@@ -25,6 +25,7 @@ def check(graph: Graph, draft: Draft, findings: Findings) -> None:
         _clashing_outputs(name, node, findings)
         if node.simulate_input:
             _reserved_names(name, node, draft, findings)
+        _near(name, node, graph, draft, findings)
 
 
 def _unknown_inputs(name: str, node: NodeDef, graph: Graph, draft: Draft, findings: Findings) -> None:
@@ -97,4 +98,25 @@ def _reserved_names(name: str, node: NodeDef, draft: Draft, findings: Findings) 
             findings.add(
                 "G206", place, f"{quote(reserved)} is the name of the simulated input of {name}", found=quote(reserved),
                 hint="call the stream something else", at="key",
+            )  # fmt: skip
+
+
+def _near(name: str, node: NodeDef, graph: Graph, draft: Draft, findings: Findings) -> None:
+    near, path = node.placement.near, ("nodes", name, "placement", "near")
+    if near is None:
+        return
+    if near == name or (near not in graph.nodes and draft.complete):
+        others = [other for other in graph.nodes if other != name]
+        what = "itself" if near == name else f"{quote(near)}, which is not a node"
+        findings.add(
+            "G208", path, f"{name} is to be near {what}", found=quote(near),
+            allowed=join(others, quoted=True) if others else "nothing: there is no other node",
+            hint=did_you_mean(findings.nearest(near, others)) if near != name else None,
+        )  # fmt: skip
+    elif near in graph.nodes:
+        here, there = node.placement.host, graph.nodes[near].placement.host
+        if here is not None and there is not None and here != there:
+            findings.add(
+                "G209", path, f"{name} is to be near {near}, but on host {quote(here)}, and {near} on {quote(there)}",
+                found=quote(near), hint="give both the same host, or leave near out",
             )  # fmt: skip

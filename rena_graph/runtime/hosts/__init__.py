@@ -1,0 +1,1 @@
+"""Hosts of a cluster: what each has, and what runs where."""
