@@ -29,6 +29,8 @@ RATE = 250.0
 NODES = ("one", "two", "three")
 MEAN_PAUSE = 2.0
 """Seconds between two faults, on average."""
+KILLS_A_MINUTE = 4
+"""Of coordinator and agent each: from the sixth within a minute on they are given up, as they should be."""
 
 
 def chain(folder: Path) -> dict[str, Any]:
@@ -58,6 +60,7 @@ class Chaos:
         self._run = run
         self._draw = random.Random(seed)
         self.done: list[str] = []
+        self._ends: dict[str, list[float]] = {}
         self._faults: list[Callable[[str], None]] = [
             self.kill,
             self.kill,
@@ -127,6 +130,11 @@ class Chaos:
         self._kill_actor("AgentActor")
 
     def _kill_actor(self, name: str) -> None:
+        now = time.monotonic()
+        self._ends[name] = [then for then in self._ends.get(name, []) if now - then < 60]
+        if len(self._ends[name]) >= KILLS_A_MINUTE:
+            return
+        self._ends[name].append(now)
         for pid, command in run_processes(self._run.id).items():
             if name in command:
                 with suppress(ProcessLookupError):
