@@ -19,7 +19,9 @@ from tests.faults.frame import process_of, send
 from tests.faults.scene import Fault, Scene, fault_graph
 from tests.faults.table import FaultRow, record
 from tests.faults.test_node_faults import scene, sent, unharmed
-from tests.runtime.live import balanced, finish, kept, running, told, wait_until
+from tests.live.launching import free_port, unique
+from tests.live.processes import LslClient, ZmqSubscriber
+from tests.runtime.live import balanced, collect, document, finish, kept, relay, running, told, wait_until
 
 pytestmark = [pytest.mark.ray, pytest.mark.faults]
 
@@ -117,6 +119,43 @@ def test_a_killed_host_agent_comes_back_and_the_nodes_do_not_notice(ray_address:
     nobody_restarted(status)
     values = kept(tmp_path / "reader.npz")["values"]
     assert np.array_equal(values, np.arange(len(values)))
+
+
+@pytest.mark.lsl
+def test_a_host_agent_killed_at_the_edges_counts_what_it_had_in_hand(ray_address: str, tmp_path: Path) -> None:
+    """A recording in, an LSL outlet and a ZMQ publisher out: each goes on where it was."""
+    count, rate = 3000, 250.0
+    np.savez(tmp_path / "r.npz", data=np.arange(count, dtype=float)[:, None], rate=rate)
+    name, port = unique("frame"), free_port()
+    out = {"channels": 1, "dtype": "float64", "rate": rate, "as": "out"}
+    node = {**relay("R", "X", rate), "outputs": {"X": {**out, "to": {"lsl": {"name": name}, "zmq": {"port": port}}}}}
+    recording = {"from": {"recording": {"path": str(tmp_path / "r.npz")}}}
+    doc = document({"R": recording}, {"relay": node, "keeper": collect(tmp_path / "a.npz", "X", buffer_duration=10.0)})
+    with (
+        running(doc, ray_address) as run,
+        LslClient(f"name='{name}'", tmp_path / "lsl.npz", recover=True, mark=500) as lsl,
+        ZmqSubscriber(port, "X") as zmq,
+    ):
+        assert len(lsl.connected()) == 1
+        lsl.marked()
+        send(signal.SIGKILL, run, "AgentActor")
+        status = finish(run)
+        said = told(run)
+        values = lsl.finished()[0].data[:, 0]
+        messages = zmq.finished()
+    balanced(status)
+    nobody_restarted(status)
+    assert "host agent died" in said
+    assert np.array_equal(kept(tmp_path / "a.npz")["X"][:, 0], np.arange(count)), "inside the graph nothing is lost"
+    sinks = {edge["to"]: edge for edge in status["edges"] if edge["to"].startswith(("lsl:", "zmq:"))}
+    assert len(sinks) == 2
+    for edge in sinks.values():
+        assert edge["delivered"] + sum(edge["dropped"].values()) == count, edge
+        assert set(edge["dropped"]) <= {"restart"}
+    # What a client of LSL or ZMQ misses while there is no outlet is outside, and cannot be counted; but nothing twice.
+    assert np.all(np.diff(values) > 0)
+    assert values[-1] == count - 1
+    assert len(messages) > 500
 
 
 def test_a_host_agent_killed_with_a_command_under_way_is_no_loss(ray_address: str, tmp_path: Path) -> None:
