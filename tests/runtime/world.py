@@ -70,6 +70,8 @@ class World:
 
     def __post_init__(self) -> None:
         self.machine = self._coordinator()
+        self._held: set[tuple[str, int]] = set()
+        """Processes that the present coordinator has made itself, and whose end Ray tells it."""
 
     def _coordinator(self) -> Coordinator:
         return Coordinator(self.nodes, self.levels, self.debugged, self.reload)
@@ -89,14 +91,21 @@ class World:
         self.machine = self._coordinator()
         restore(self.machine, json.loads(kept))
         self.on_the_way.clear()
+        self._held.clear()
         self._tell_anew()
         self.ended = None
         self._carry_out(self.machine.resume(self.now))
 
     def lose_host(self) -> None:
         """The host agent dies, with all that went through it."""
-        self.on_the_way.clear()
+        self._lose_words()
         self.hear(HostLost())
+
+    def _lose_words(self) -> None:
+        """All but what Ray itself tells: the end of a process of which no agent knows yet."""
+        unknown = {(p.node, p.epoch) for p in self.processes if not self._begun(p)} & self._held
+        kept = [e for e in self.on_the_way if isinstance(e, NodeGone) and (e.node, e.epoch) in unknown]
+        self.on_the_way = deque(kept)
 
     def _tell_anew(self) -> None:
         """What a host agent says to a coordinator that it did not know: all that stands on the board."""
@@ -106,7 +115,7 @@ class World:
                 self.on_the_way.append(NodeReported(process.node, process.epoch, state, "boom", kind))
             else:
                 self.on_the_way.append(NodeReported(process.node, process.epoch, process.state))
-            if not process.alive:
+            if not process.alive and self._begun(process):
                 self.on_the_way.append(NodeGone(process.node, process.epoch, "its process died"))
 
     def living(self, node: str) -> list[Process]:
@@ -118,7 +127,7 @@ class World:
             self.order.append(type(instruction).__name__)
             if self.swallows and isinstance(instruction, StartNode | StopNode):
                 self.swallows = False
-                self.on_the_way.clear()
+                self._lose_words()
                 self.on_the_way.append(HostLost())
                 continue
             match instruction:
@@ -129,7 +138,8 @@ class World:
                     self.on_the_way.append(failed if self.host_fails else HostPrepared(life))
                     self._tell_anew()
                 case RunNode(node, epoch):
-                    if not any((p.node, p.epoch) == (node, epoch) and self._begun(p) for p in self.processes):
+                    same = [p for p in self.processes if (p.node, p.epoch) == (node, epoch)]
+                    if (node, epoch) not in self._held and not any(self._begun(p) for p in same):
                         self._place(node, epoch)
                     self._run(self._process(node, epoch))
                 case StartNode(node, epoch):
@@ -158,6 +168,7 @@ class World:
         return process.alive or process.state is not NodeState.PLACING
 
     def _place(self, node: str, epoch: int) -> None:
+        self._held.add((node, epoch))
         if self._process(node, epoch) is not None:
             return  # it is there already: asked for twice
         assert not self.living(node), f"two lives of {node} at once"

@@ -16,7 +16,7 @@ from ray.exceptions import RayActorError, RayError
 from rena_graph.errors import ExitCode, RenaGraphError
 from rena_graph.runtime.alive import hold_alive
 from rena_graph.runtime.clock import SystemClock
-from rena_graph.runtime.coordinator.agent_link import AgentLink
+from rena_graph.runtime.coordinator.agent_link import AgentGone, AgentLink
 from rena_graph.runtime.coordinator.books import RunBooks
 from rena_graph.runtime.coordinator.control import ControlServer
 from rena_graph.runtime.coordinator.flows import describe_streams
@@ -291,11 +291,13 @@ class CoordinatorActor:
         try:
             if not adopt:
                 refuse_unplaceable(self._setup.graph.nodes, await asyncio.to_thread(ray.nodes))
+            if life != self._machine.run.host_life:
+                return  # one that has died already, before it was made
             self._agent.make(life, self._me)
             if self._specs is None:
                 self._lay_out(await self._agent.ask("find"))
             await self._agent.ask("prepare", self._plan, adopt)
-        except RayActorError as error:
+        except (RayActorError, AgentGone) as error:
             log.warning("the host agent died while it prepared: %s", error)  # which its own end tells as well
         except RenaGraphError as error:
             # Ray hands an actor's exception on as one that is also of the original class.

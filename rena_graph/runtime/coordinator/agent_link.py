@@ -10,16 +10,20 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError, RayError
 
-from rena_graph.errors import EnvironmentRefused
+from rena_graph.errors import RenaGraphError
 from rena_graph.runtime.host.actor import AgentActor
 from rena_graph.runtime.run_setup import RunSetup
 
-__all__ = ["AgentLink", "agent_name"]
+__all__ = ["AgentGone", "AgentLink", "agent_name"]
 
 
 def agent_name(life: int) -> str:
     """Of the actor, in the run's namespace."""
     return f"agent:{life}"
+
+
+class AgentGone(RenaGraphError):
+    """The world's: between two host agents nobody can be asked."""
 
 
 class AgentLink:
@@ -67,7 +71,7 @@ class AgentLink:
     async def attach(self, coordinator: Any, prepared: bool) -> None:
         """Tell the agent who is to be told from now on; `prepared` is whether the one before had it prepare all."""
         life = self._life
-        with suppress(RayActorError):  # which its end tells as well
+        with suppress(RayActorError, AgentGone):  # which its end tells as well
             await self.ask("attach", coordinator)
             if prepared:
                 self.is_ready(life)
@@ -101,13 +105,13 @@ class AgentLink:
 
         Raises
         ------
-        RayActorError
-            It died over it.
+        AgentGone, RayActorError
+            There is none; it died over it.
         RenaGraphError
             What it refused.
         """
         if self._actor is None:
-            raise EnvironmentRefused("there is no host agent now")
+            raise AgentGone("there is no host agent now")
         return await getattr(self._actor, method).remote(*arguments)
 
     async def have(self, method: str, *arguments: Any) -> Any:
@@ -119,6 +123,8 @@ class AgentLink:
                 return await self.ask(method, *arguments)
             except RayActorError:
                 self._is_lost(life)
+            except AgentGone:
+                await asyncio.sleep(0)  # lost just now: wait for the next
 
     async def may(self, method: str, *arguments: Any, within: float) -> Any:
         """One call that may fail: None where nobody answers within so many seconds."""
