@@ -12,7 +12,7 @@ import contextlib
 import mmap
 import os
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, unique
 from pathlib import Path
 from types import TracebackType
 
@@ -30,6 +30,7 @@ _EDGE_ROW = _SCALARS + BUCKETS
 _NODE_ROW = _SCALARS + 5 * BUCKETS
 
 
+@unique
 class StreamColumn(IntEnum):
     """A stream, as its writer counts it (and, for external streams, its bridge).
 
@@ -68,6 +69,7 @@ class StreamColumn(IntEnum):
     """Graph time at which a recording or simulator began; 0 before that, and of other sources."""
 
 
+@unique
 class EdgeColumn(IntEnum):
     """An edge, as its reader counts it. ``DELIVERED`` less ``REPEATED`` plus all ``DROPPED_*`` is ``POSITION - START``.
 
@@ -117,6 +119,7 @@ class EdgeColumn(IntEnum):
     """Of a sink: position up to which everything has left, or has been dropped."""
 
 
+@unique
 class NodeColumn(IntEnum):
     """A node, as its own process counts it. Columns 32 to 33 and 48 to 49 are copies of ``STATE_*``, once committed."""
 
