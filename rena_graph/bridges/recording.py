@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from rena_graph.bridges.base import MAX_CHUNK_BYTES, Clock, SourceBridge, SourceState
 from rena_graph.bridges.declared import DeclaredFormat
 from rena_graph.bridges.pacing import CHUNK_SECONDS, begun_at, sleep_until
-from rena_graph.bridges.recording_file import Recording, load_recording
+from rena_graph.bridges.recorded_stream import RecordedStream
+from rena_graph.bridges.recording_file import load_recording
 from rena_graph.bridges.timeline import GapFinder
 from rena_graph.errors import StreamFormatError
 from rena_graph.graph.document import RecordingSource
@@ -53,7 +54,7 @@ class RecordingBridge(SourceBridge):
         super().__init__(name, declared, clock)
         self.source = source
         self.path = folder / source.path
-        self._recording: Recording | None = None
+        self._recording: RecordedStream | None = None
 
     def find(self, timeout: float, cancel: threading.Event) -> StreamSpec:
         """Read the file. See :meth:`SourceBridge.find`."""

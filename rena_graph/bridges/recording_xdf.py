@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rena_graph.bridges.recording_file import Recording, samples_array
+from rena_graph.bridges.recorded_stream import RecordedStream, samples_array
 from rena_graph.errors import StreamFormatError, StreamNotFound
 
 __all__ = ["read_xdf"]
@@ -22,7 +22,7 @@ _DTYPES = {"float32": "float32", "double64": "float64", "int8": "int8", "int16":
 _DTYPES |= {"int64": "int64", "string": "string"}
 
 
-def read_xdf(path: Path, stream: str | None) -> Recording:
+def read_xdf(path: Path, stream: str | None) -> RecordedStream:
     """Read the stream of this name.
 
     Timestamps are put onto the recording computer's clock and otherwise left as they are, as in a live inlet:
@@ -63,7 +63,7 @@ def _choose(path: Path, streams: list[dict[str, Any]], wanted: str | None) -> di
     return max(matching, key=lambda stream: len(stream["time_stamps"]))
 
 
-def _recording(path: Path, stream: dict[str, Any]) -> Recording:
+def _recording(path: Path, stream: dict[str, Any]) -> RecordedStream:
     info = stream["info"]
     dtype = _DTYPES.get(_text(info, "channel_format") or "")
     if dtype is None:
@@ -76,7 +76,7 @@ def _recording(path: Path, stream: dict[str, Any]) -> Recording:
     data = _samples(path, stream["time_series"], len(timestamps), channels, dtype)
     labels, units = _channel_texts(info, "label", channels), _channel_texts(info, "unit", channels)
     unit = units[0] if units and len(set(units)) == 1 else None
-    return Recording(data, timestamps, rate, labels, unit)
+    return RecordedStream(data, timestamps, rate, labels, unit)
 
 
 def _samples(path: Path, series: Any, samples: int, channels: int, dtype: str) -> NDArray[Any]:
