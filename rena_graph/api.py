@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from rena_graph.graph.changed import simulated, with_params
 from rena_graph.graph.load import load_graph
 from rena_graph.graph.model import Graph
 
@@ -57,11 +58,11 @@ class GraphHandle:
 
     def simulated(self) -> GraphHandle:
         """The same graph with random samples in place of every external stream."""
-        return GraphHandle(self.graph.simulated())
+        return GraphHandle(simulated(self.graph))
 
     def with_params(self, values: Mapping[str, Any]) -> GraphHandle:
         """The same graph with other parameter values: ``{"node.param": value}``."""
-        return GraphHandle(self.graph.with_params(values))
+        return GraphHandle(with_params(self.graph, values))
 
     def launch(
         self,

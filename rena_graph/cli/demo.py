@@ -37,12 +37,13 @@ def command(name: str, seconds: float, only_list: bool) -> None:
             write_line(line)
         return
     example = find_example(name)
+    from rena_graph.graph.changed import simulated
     from rena_graph.graph.load import load_graph
 
     graph = load_graph(example.path)
     if any(stream.live for stream in graph.external):
         talk(f"{example.name} wants streams from outside; this demo simulates them with random samples")
-        graph = graph.simulated()
+        graph = simulated(graph)
     talk(f"{example.name}: {example.description}")
     raise SystemExit(_run(graph, seconds))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rena_graph.bridges.declared import DeclaredFormat
+from rena_graph.graph.changed import with_formats
 from rena_graph.graph.document import EveryTrigger, NodeDef, SourceDef
 from rena_graph.graph.load import ports_in_use
 from rena_graph.graph.model import Graph, Stream
@@ -38,7 +39,7 @@ def read_recordings(graph: Graph) -> Graph:
             found[stream.name] = source.find(0.0, threading.Event())
         finally:
             source.close()
-    return graph.with_formats(found) if found else graph
+    return with_formats(graph, found) if found else graph
 
 
 def launch_plan(graph: Graph, asked: Literal["auto", "ring", "zmq"] | None) -> dict[str, Any]:

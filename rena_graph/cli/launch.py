@@ -154,6 +154,7 @@ def _refuse_unknown(node: str, graph: Graph) -> None:
 
 def prepare_graph(path: Path, *, settings: tuple[str, ...], simulate: bool, allow_code: tuple[Path, ...]) -> Graph:
     """Load the graph, print its warnings, and change it as the command line asks."""
+    from rena_graph.graph.changed import simulated, with_params
     from rena_graph.graph.load import load_graph
     from rena_graph.graph.settings import parse_settings
 
@@ -161,8 +162,8 @@ def prepare_graph(path: Path, *, settings: tuple[str, ...], simulate: bool, allo
     for warning in graph.warnings:
         talk(str(warning))
     if settings:
-        graph = graph.with_params(parse_settings(graph.nodes, settings))
-    return graph.simulated() if simulate else graph
+        graph = with_params(graph, parse_settings(graph.nodes, settings))
+    return simulated(graph) if simulate else graph
 
 
 def run_attached(graph: Graph, options: Any, display: Any, seconds: float | None, settings: Sequence[str] = ()) -> int:

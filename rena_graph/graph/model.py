@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from rena_graph.graph.document import (
     GraphDocument,
@@ -15,8 +15,6 @@ from rena_graph.graph.document import (
     OutputDef,
     OutputSinks,
     ParamDef,
-    SimulateSource,
-    SourceDef,
     StreamDef,
 )
 from rena_graph.graph.param_check import param_def
@@ -25,36 +23,7 @@ from rena_graph.graph.problems import Problem
 if TYPE_CHECKING:
     import networkx as nx
 
-__all__ = ["Edge", "Format", "Graph", "Stream", "simulated_name"]
-
-
-class Format(Protocol):
-    """The facts of a stream as the outside tells them; a ``StreamSpec`` is one."""
-
-    @property
-    def channels(self) -> int:
-        """Values per sample."""
-        ...
-
-    @property
-    def rate(self) -> float:
-        """Hz; 0 is irregular."""
-        ...
-
-    @property
-    def dtype(self) -> str:
-        """One of ``DTYPES``."""
-        ...
-
-    @property
-    def channel_names(self) -> tuple[str, ...]:
-        """As many as channels, or none."""
-        ...
-
-    @property
-    def unit(self) -> str | None:
-        """Of every channel."""
-        ...
+__all__ = ["Edge", "Graph", "Stream", "simulated_name"]
 
 
 @dataclass(frozen=True)
@@ -269,68 +238,6 @@ class Graph:
                 dag.edges[producer, edge.node]["streams"].append(edge.stream)
         return dag
 
-    def simulated(self) -> Graph:
-        """The same graph with random samples of the declared formats in place of all external streams.
-
-        What a stream does not declare is taken from what its consumers expect of it.
-
-        Raises
-        ------
-        GraphInvalid
-            Where a stream cannot be simulated: of text, or of unknown channels or rate.
-        """
-        from rena_graph.graph.load import checked_graph
-
-        streams = {name: _simulated(self, name, stream) for name, stream in self.document.streams.items()}
-        return checked_graph(self, self.document.model_copy(update={"streams": streams}))
-
-    def with_formats(self, found: Mapping[str, Format]) -> Graph:
-        """The same graph with the formats of external streams as they were `found`, all checks made again.
-
-        Parameters
-        ----------
-        found : mapping of str to Format
-            By the stream's name; a ``StreamSpec`` will do.
-
-        Raises
-        ------
-        GraphInvalid
-            Where a node expects something else.
-        """
-        from rena_graph.graph.load import checked_graph
-
-        streams = dict(self.document.streams)
-        for name, facts in found.items():
-            if name not in streams:
-                continue  # a node's own simulated input, which is declared in full
-            update: dict[str, Any] = {"channels": facts.channels, "rate": facts.rate, "dtype": facts.dtype}
-            if facts.channel_names:
-                update["channel_names"] = list(facts.channel_names)
-            if facts.unit is not None:
-                update["unit"] = facts.unit
-            streams[name] = streams[name].model_copy(update=update)
-        return checked_graph(self, self.document.model_copy(update={"streams": streams}))
-
-    def with_params(self, values: Mapping[str, Any]) -> Graph:
-        """The same graph with other parameter values.
-
-        Parameters
-        ----------
-        values : mapping
-            ``{"node.param": value}``.
-
-        Raises
-        ------
-        UsageError
-            For a node or parameter that the graph does not have.
-        ParamRefused
-            For a value of the wrong type or out of range.
-        """
-        from rena_graph.graph.settings import changed_params
-
-        nodes = changed_params(self.nodes, values)
-        return replace(self, document=self.document.model_copy(update={"nodes": nodes}), nodes=nodes)
-
     def __getstate__(self) -> dict[str, Any]:
         # What is cached is cheap to make anew, and would travel to every node.
         return {name: self.__dict__[name] for name in self.__dataclass_fields__}
@@ -346,14 +253,3 @@ def _grouped(edges: tuple[Edge, ...], key: str, names: Mapping[str, object]) -> 
 def simulated_name(stream: str, node: str) -> str:
     """The name of the stream of its own that `node` gets for its simulated input `stream`."""
     return f"{stream}@{node}"
-
-
-def _simulated(graph: Graph, name: str, stream: StreamDef) -> StreamDef:
-    if stream.source.simulate is not None:
-        return stream
-    update: dict[str, Any] = {"source": SourceDef(simulate=SimulateSource())}
-    for edge in graph.consumers(name):
-        for key in ("channels", "rate", "dtype", "unit"):
-            if getattr(stream, key) is None and getattr(edge.input, key) is not None:
-                update.setdefault(key, getattr(edge.input, key))
-    return stream.model_copy(update=update)

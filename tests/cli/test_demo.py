@@ -25,6 +25,7 @@ from rena_graph.cli.showcase.taps import Point, Sample, Taps, with_taps
 from rena_graph.cli.showcase.words import ValuesDisplay, value_text, what_it_showed
 from rena_graph.errors import EnvironmentRefused, ExitCode
 from rena_graph.examples import examples
+from rena_graph.graph.changed import simulated
 from rena_graph.graph.load import load_graph
 from rena_graph.graph.model import Graph
 from tests.cli.running import run_cli
@@ -90,7 +91,7 @@ def test_a_stream_that_is_too_wide_is_not_listened_to(monkeypatch: pytest.Monkey
 def test_every_example_can_be_shown(name: str) -> None:
     graph = load_graph(examples()[name].path)
     if any(stream.live for stream in graph.external):
-        graph = graph.simulated()
+        graph = simulated(graph)
     assert with_taps(graph)[1]
 
 

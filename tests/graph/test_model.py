@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rena_graph.errors import ExitCode, GraphInvalid, ParamRefused, UsageError
+from rena_graph.graph.changed import simulated, with_formats, with_params
 from rena_graph.graph.load import graph_from_dict, load_graph
 from rena_graph.graph.settings import parse_settings
 from tests.graph.documents import LSL_EEG, document, graph_of, problems_of
@@ -117,7 +118,7 @@ def test_simulated_replaces_what_is_external() -> None:
     sine = {"from": {"simulate": {"kind": "sine"}}, "channels": 1, "rate": 5}
     bare = {"from": {"lsl": {"name": "B"}}}
     inputs = ["M", "S", {"stream": "B", "channels": 3, "rate": 100, "dtype": "int16"}]
-    graph = graph_of({"a": {"inputs": inputs}}, M=marks, S=sine, B=bare).simulated()
+    graph = simulated(graph_of({"a": {"inputs": inputs}}, M=marks, S=sine, B=bare))
     kinds = {s.name: s.source.source.simulate.kind for s in graph.external if s.source and s.source.source.simulate}
     assert kinds == {"M": "random", "S": "sine", "B": "random"}
     facts = {s.name: (s.channels, s.rate, s.dtype) for s in graph.external}
@@ -129,7 +130,7 @@ def test_what_cannot_be_simulated_is_refused() -> None:
     text = {"from": {"lsl": {"name": "M"}}, "channels": 1, "rate": 0, "dtype": "string"}
     graph = graph_of({"a": {"inputs": ["M", "B"]}}, M=text, B={"from": {"lsl": {"name": "B"}}})
     with pytest.raises(GraphInvalid) as invalid:
-        graph.simulated()
+        simulated(graph)
     assert [(p.code, p.json_path) for p in invalid.value.problems] == [
         ("G306", "$.streams.B"),
         ("G307", "$.streams.M.dtype"),
@@ -148,17 +149,17 @@ class Found:
 def test_formats_that_were_found_are_checked_along_the_edges() -> None:
     nodes = {"a": {"inputs": [{"stream": "E", "pick": ["C3"]}], "trigger": {"stream": "E", "every": 300}}}
     graph = graph_of(nodes, E={"from": {"lsl": {"name": "E"}}})
-    good = graph.with_formats({"E": Found(rate=500.0, channels=1, channel_names=("C3",))})
+    good = with_formats(graph, {"E": Found(rate=500.0, channels=1, channel_names=("C3",))})
     assert good.streams["E"].rate == 500
     assert graph.streams["E"].rate is None
     with pytest.raises(GraphInvalid) as invalid:
-        graph.with_formats({"E": Found(channel_names=("Fz", "Cz", "Pz", "Oz"))})
+        with_formats(graph, {"E": Found(channel_names=("Fz", "Cz", "Pz", "Oz"))})
     assert sorted(p.code for p in invalid.value.problems) == ["G304", "G404"]
 
 
 def test_formats_that_fit_are_taken_over() -> None:
     graph = graph_of({"a": {"inputs": ["E"]}}, E={"from": {"lsl": {"name": "E"}}, "unit": "uV"})
-    stream = graph.with_formats({"E": Found(channel_names=("", "b", "c", "d"))}).streams["E"]
+    stream = with_formats(graph, {"E": Found(channel_names=("", "b", "c", "d"))}).streams["E"]
     assert (stream.channels, stream.rate, stream.dtype, stream.unit) == (4, 250, "float32", "uV")
     assert stream.channel_names == ("", "b", "c", "d")
 
@@ -166,12 +167,12 @@ def test_formats_that_fit_are_taken_over() -> None:
 def test_parameters_are_set_by_name() -> None:
     params = {"x": {"type": "float", "value": 1, "min": 0, "max": 5}, "on": False, "names": ["a"]}
     graph = graph_of({"a": {"params": params}})
-    changed = graph.with_params({"a.x": 2, "a.on": True})
+    changed = with_params(graph, {"a.x": 2, "a.on": True})
     values = {name: param.value for name, param in changed.params_of("a").items()}
     assert values == {"x": 2.0, "on": True, "names": ["a"]}
     assert changed.document.nodes["a"] == changed.nodes["a"]
     assert graph.params_of("a")["x"].value == 1
-    assert changed.with_params({"a.x": 3}).params_of("a")["x"].max == 5
+    assert with_params(changed, {"a.x": 3}).params_of("a")["x"].max == 5
 
 
 @pytest.mark.parametrize(
@@ -187,7 +188,7 @@ def test_parameters_are_set_by_name() -> None:
 def test_parameters_that_cannot_be_set(values: dict[str, Any], error: type[Exception], words: str) -> None:
     graph = graph_of({"a": {"params": {"x": {"type": "float", "value": 1, "max": 5}}}})
     with pytest.raises(error, match=re.escape(words)) as refused:
-        graph.with_params(values)
+        with_params(graph, values)
     assert getattr(refused.value, "exit_code", None) == ExitCode.USAGE
 
 

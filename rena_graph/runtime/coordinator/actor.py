@@ -14,6 +14,7 @@ import ray
 from ray.exceptions import RayActorError, RayError
 
 from rena_graph.errors import ExitCode, RenaGraphError
+from rena_graph.graph.changed import with_formats
 from rena_graph.runtime.alive import hold_alive
 from rena_graph.runtime.clock import SystemClock
 from rena_graph.runtime.coordinator.agent_link import AgentGone, AgentLink
@@ -311,7 +312,7 @@ class CoordinatorActor:
     def _lay_out(self, specs: dict[str, StreamSpec]) -> None:
         setup = self._setup
         paths = HostPaths.of(setup.id, setup.runtime)
-        self._plan = make_plan(setup.graph.with_formats(specs), specs, setup.transport, paths)
+        self._plan = make_plan(with_formats(setup.graph, specs), specs, setup.transport, paths)
         self._specs = specs
 
     async def _run_node(self, node: str, epoch: int) -> None:
