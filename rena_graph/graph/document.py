@@ -18,6 +18,7 @@ from rena_graph.graph.fields import (
     MAX_CHANNELS,
     MAX_ENTRIES,
     MAX_RATE,
+    MAX_SPIN,
     TAG,
     BindAddress,
     Channels,
@@ -276,6 +277,13 @@ class NodeDef(Model):
     save_state_every: Seconds = Field(
         default=0.0,
         description="Seconds between two saves of the script's state, at least; after every loop where 0.",
+    )
+    spin: Annotated[float, Field(ge=0, le=MAX_SPIN, allow_inf_nan=False)] = Field(
+        default=0.0,
+        description="Seconds that it is awake before its next deadline or data is due: a core's time for latency.",
+    )
+    scheduling: Literal["normal", "realtime"] = Field(
+        default="normal", description="Whether its loop goes before all other programs, where the system lets it."
     )
     layout: Literal["samples_first", "channels_first"] | None = Field(
         default=None,

@@ -19,6 +19,7 @@ __all__ = [
     "MAX_ENTRIES",
     "MAX_NODES",
     "MAX_RATE",
+    "MAX_SPIN",
     "TAG",
     "BindAddress",
     "Channels",
@@ -51,6 +52,8 @@ DTYPE_BYTES = {
 """Bytes of one value in memory; for text those of its cell, not of its characters."""
 
 MAX_RATE = 1e6
+MAX_SPIN = 0.01
+"""Seconds that a node may be awake before each thing that it waits for."""
 MAX_CHANNELS = 100_000_000
 MAX_BUFFER_DURATION = 24 * 3600.0
 MAX_NODES = 10_000

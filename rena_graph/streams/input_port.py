@@ -81,6 +81,10 @@ class InputPort:
         self._new = new
         buffer.mark()
 
+    def rehearse(self) -> None:
+        """Make the views that :meth:`begin_loop` will make, for nobody."""
+        _ = [self._arranged(self.buffer.data), self.buffer.timestamps, self.buffer.new_count]
+
     def adopt(self, shown: dict[str, Pair]) -> None:
         """Take over what the script put in the place of the pair that it was given."""
         pair = shown.get(self.name)

@@ -100,6 +100,20 @@ class Feed:
         """Whether the script is shown this stream from the start, as in the process before it."""
         return self._ints[_HELD] == 1 or len(self.port.buffer) > 0
 
+    def rehearse(self) -> None:
+        """Go the way of :meth:`take` with the sample that was taken last, and undo it; nothing where some wait."""
+        reader, buffer = self.reader, self._buffer
+        if reader.pending() or self.port.spec.is_string:
+            return
+        data, stamps, _ = reader.window(1 if buffer is not None else self._window)
+        if buffer is None or not len(stamps):
+            return
+        reader.peek(0)
+        buffer.append(data, stamps)
+        buffer.retract(1)
+        reader.commit(0)
+        self.port.rehearse()
+
     def _lost(self) -> int:
         return sum(self._ints[c] for c in _DROPPED)
 

@@ -9,8 +9,10 @@ from typing import Protocol
 from rena_graph.errors import OutputRefused
 from rena_graph.graph.document import EveryTrigger, NodeDef
 from rena_graph.runtime.clock import Clock
+from rena_graph.runtime.node.eager import EagerWait
 from rena_graph.runtime.node.feed import EveryGate, Feed
 from rena_graph.runtime.node.pacer import ClockPacer, DataPacer
+from rena_graph.runtime.node.rehearsal import Rehearsal
 from rena_graph.script import RenaScript
 from rena_graph.streams.inputs import Inputs
 from rena_graph.streams.outputs import Outputs
@@ -111,7 +113,6 @@ class NodeLoop:
         self._feeds = tuple(feeds)
         self._outputs = outputs
         self._writers = tuple(writers)
-        self._waiter = waiter
         self._row = row
         self._clock = clock
         self._now_ns = clock.now_ns
@@ -133,6 +134,12 @@ class NodeLoop:
         self._on_clock = definition.trigger == "clock"
         self._pacer: ClockPacer | DataPacer = DataPacer(definition.frequency)
         self._set_trigger(definition)
+        self._wait: Callable[[float, bool], None] = waiter.wait
+        if definition.spin:
+            rehearsal = Rehearsal(self._feeds, outputs, self._writers, clock.now)
+            gate = self._gate
+            ready = self._triggers if gate is None else (lambda: int(gate.ready(math.inf)),)
+            self._wait = EagerWait(waiter, definition.spin, clock.now, ready, rehearsal).wait
         self.paused = False
         self.draining = False
         self.stopped = False
@@ -213,7 +220,7 @@ class NodeLoop:
             self._row.floats[NodeColumn.ORIGIN] = start if origin is None else origin
             self._row.floats[NodeColumn.PHASE] = phase
         ints = self._row.ints
-        now_of, now_ns, before_loop, wait = self._clock.now, self._now_ns, self._before_loop, self._waiter.wait
+        now_of, now_ns, before_loop, wait = self._clock.now, self._now_ns, self._before_loop, self._wait
         while True:
             before_loop()
             now = now_of()

@@ -22,6 +22,7 @@ from rena_graph.runtime.events import NodeLine
 from rena_graph.runtime.host.reload import modules_beside
 from rena_graph.runtime.lifecycle import FAILURE_KINDS, NodeState
 from rena_graph.runtime.node.console import Console
+from rena_graph.runtime.node.going_first import go_first
 from rena_graph.runtime.node.loop import NodeLoop, release_edges
 from rena_graph.runtime.node.parts import NodeParts, describe_inputs
 from rena_graph.runtime.node.script_loader import format_user_error, load_script
@@ -222,6 +223,8 @@ class NodeProcess:
             self._fail(kind, error, what)
             return None
         _settle_down()
+        if setup.definition.scheduling == "realtime" and (refusal := go_first()):
+            self._console.write("warning", refusal)
         files = [str(path) for path in modules_beside(Path(setup.script))]
         self._line.send({"event": "files", "node": setup.name, "epoch": setup.epoch, "files": files})
         self._state(NodeState.READY)
