@@ -64,8 +64,6 @@ def bare_actors(count: int, address: str | None = None) -> Iterator[list[int]]:
 
 
 def _main(count: int, address: str | None) -> None:
-    import ray
-
     from rena_graph.runtime.session.local_ray import join_ray, prepare_environment, start_local_ray
 
     folder = tempfile.TemporaryDirectory(prefix="rgb-")
@@ -74,6 +72,8 @@ def _main(count: int, address: str | None) -> None:
         start_local_ray("bare", Path(folder.name) / "ray")
     else:
         join_ray("bare", address)
+    import ray  # only now: it reads the environment when it is imported
+
     made = [ray.remote(_Bare).options(num_cpus=0).remote() for _ in range(count)]
     pids = ray.get([actor.pid.remote() for actor in made])
     sys.stdout.write(json.dumps(pids) + "\n")

@@ -52,6 +52,8 @@ class Figure:
         One value a round, of the same round.
     at_most : float | None
         The target: the ratio (where there is a reference) or the value that the median may not exceed.
+    at_least : float | None
+        The same for what may not be less.
     counted : bool
         The values are counts, often 0, whose sums over the rounds are compared instead of each round's ratio.
     missing : str
@@ -64,6 +66,7 @@ class Figure:
     against: str = ""
     reference: tuple[float, ...] = ()
     at_most: float | None = None
+    at_least: float | None = None
     counted: bool = False
     missing: str = ""
 
@@ -82,15 +85,19 @@ class Figure:
         """Whether the target is met."""
         if self.missing or not self.ours or any(map(math.isnan, self.ours)):
             return "not measured"
-        if self.at_most is None:
+        if self.at_most is None and self.at_least is None:
             return "no target"
         if not self.against:
-            return "met" if statistics.median(self.ours) <= self.at_most else "missed"
-        if self.counted:
+            return self._judge(statistics.median(self.ours))
+        if self.counted and self.at_most is not None:
+            # Not the ratio, which two counts of zero do not have.
             return "met" if sum(self.ours) <= self.at_most * sum(self.reference) else "missed"
-        if not self.ratios:
-            return "not measured"
-        return "met" if statistics.median(self.ratios) <= self.at_most else "missed"
+        return self._judge(statistics.median(self.ratios)) if self.ratios else "not measured"
+
+    def _judge(self, value: float) -> Verdict:
+        high = math.inf if self.at_most is None else self.at_most
+        low = -math.inf if self.at_least is None else self.at_least
+        return "met" if low <= value <= high else "missed"
 
     def as_json(self) -> dict[str, Any]:
         """For the record."""
@@ -103,6 +110,7 @@ class Figure:
             "reference": [_known(value) for value in self.reference],
             "ratio": {"median": ratio.median, "min": ratio.low, "max": ratio.high} if self.ratios else None,
             "at_most": self.at_most,
+            "at_least": self.at_least,
             "verdict": self.verdict,
             "missing": self.missing or None,
         }

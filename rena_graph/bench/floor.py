@@ -1,9 +1,9 @@
 """What the machine itself allows from Python: one memcpy into shared memory, one futex wake, one memcpy out.
 
-Two bare processes, none of our transport in between (the system calls' wrappers apart). Run as a program this module is
-one of the two; :func:`measure_floor` starts both. Everything that costs time and could be left out is left out: memory
-is mapped and touched beforehand, timers are sharp, the garbage collector is off, and one message overwrites the one
-before the last.
+Two bare processes, or a chain of them, none of our transport in between (the system calls' wrappers apart). Run as a
+program this module is one of them; :func:`measure_floor` starts all. Everything that costs time and could be left out
+is left out: memory is mapped and touched beforehand, timers are sharp, the garbage collector is off, and one message
+overwrites the one before the last.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +44,7 @@ _PATIENCE = 10.0
 
 
 class _Slots:
-    """The shared file, mapped: a doorbell on a page of its own, then the slots."""
+    """One link's shared file, mapped: a doorbell on a page of its own, then the slots."""
 
     def __init__(self, path: str, payload: Payload) -> None:
         with open(path, "r+b") as file:
@@ -81,6 +83,28 @@ def _write(path: str, payload: Payload, messages: int) -> None:
         slot[:] = message
         bell[0] = number + 1
         wake()
+
+
+def _relay(source: str, target: str, payload: Payload, messages: int) -> None:
+    """A process in between: copies each message out, and into the next link. Runs until it is ended."""
+    from_, to = _Slots(source, payload), _Slots(target, payload)
+    wake = futex.waker(to.bell_address)
+    bells = futex.WaitSet([(from_.bell_address, False)])
+    private = np.zeros((payload.samples, payload.channels), payload.dtype)
+    end = time.monotonic() + messages / payload.rate + _START + _PATIENCE
+    seen = 0
+    _tell("ready")
+    while seen < messages and time.monotonic() < end:
+        bells.sleep(end)
+        newest = from_.bell[0]
+        if newest == seen:
+            continue
+        slot = (newest - 1) % _SLOTS
+        private[:] = from_.slots[slot]
+        to.slots[slot][:] = private
+        to.bell[0] = newest
+        wake()
+        bells.expected[0] = seen = newest
 
 
 def _read(path: str, payload: Payload, messages: int, copy: bool) -> None:
@@ -122,7 +146,7 @@ def _tell_and_wait(word: str) -> None:
     sys.stdin.readline()
 
 
-def measure_floor(payload: Payload, messages: int, *, copy: bool) -> NDArray[np.int64]:
+def measure_floor(payload: Payload, messages: int, *, copy: bool, hops: int = 1) -> NDArray[np.int64]:
     """Send messages from one bare process to another.
 
     Parameters
@@ -133,6 +157,8 @@ def measure_floor(payload: Payload, messages: int, *, copy: bool) -> NDArray[np.
         How many.
     copy : bool
         Whether the reader copies each message out before it counts as arrived.
+    hops : int
+        Links from the first process to the last: those in between copy out and in again.
 
     Returns
     -------
@@ -149,13 +175,21 @@ def measure_floor(payload: Payload, messages: int, *, copy: bool) -> NDArray[np.
         raise EnvironmentRefused(f"the floor cannot be measured here: {reason}")
     where = _SHARED_MEMORY if Path(_SHARED_MEMORY).is_dir() else None
     with ExitStack() as stack:
-        file = stack.enter_context(tempfile.NamedTemporaryFile(prefix="rg-floor-", dir=where))
-        os.posix_fallocate(file.fileno(), 0, mmap.PAGESIZE + _SLOTS * _stride(payload))
-        reader = stack.enter_context(_process("read", file.name, payload, messages, copy))
-        stack.callback(reader.kill)
-        writer = stack.enter_context(_process("write", file.name, payload, messages, copy))
-        stack.callback(writer.kill)
-        for process in (reader, writer):
+        links = []
+        for _ in range(hops):
+            file = stack.enter_context(tempfile.NamedTemporaryFile(prefix="rg-floor-", dir=where))
+            os.posix_fallocate(file.fileno(), 0, mmap.PAGESIZE + _SLOTS * _stride(payload))
+            links.append(file.name)
+
+        def start(role: str, *paths: str) -> subprocess.Popen[bytes]:
+            process = stack.enter_context(_process(role, paths, payload, messages, copy))
+            stack.callback(process.kill)
+            return process
+
+        reader = start("read", links[-1])
+        relays = [start("relay", before, after) for before, after in pairwise(links)]
+        writer = start("write", links[0])
+        for process in (reader, *relays, writer):
             assert process.stdout is not None
             if process.stdout.readline() != b"ready\n":
                 raise EnvironmentRefused(f"a process of the floor's measurement died (status {process.wait()})")
@@ -169,8 +203,8 @@ def measure_floor(payload: Payload, messages: int, *, copy: bool) -> NDArray[np.
     return times
 
 
-def _process(role: str, path: str, payload: Payload, messages: int, copy: bool) -> subprocess.Popen[bytes]:
-    task = json.dumps({"role": role, "path": path, "payload": asdict(payload), "messages": messages, "copy": copy})
+def _process(role: str, paths: Sequence[str], payload: Payload, messages: int, copy: bool) -> subprocess.Popen[bytes]:
+    task = json.dumps({"role": role, "paths": paths, "payload": asdict(payload), "messages": messages, "copy": copy})
     return subprocess.Popen(
         [sys.executable, "-m", "rena_graph.bench.floor", task], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -178,12 +212,15 @@ def _process(role: str, path: str, payload: Payload, messages: int, copy: bool) 
 
 def _main(task: str) -> None:
     given = json.loads(task)
-    payload = Payload(**given["payload"])
+    payload, paths, messages = Payload(**given["payload"]), given["paths"], given["messages"]
     gc.disable()
-    if given["role"] == "write":
-        _write(given["path"], payload, given["messages"])
-    else:
-        _read(given["path"], payload, given["messages"], given["copy"])
+    match given["role"]:
+        case "write":
+            _write(paths[0], payload, messages)
+        case "relay":
+            _relay(paths[0], paths[1], payload, messages)
+        case _:
+            _read(paths[0], payload, messages, given["copy"])
 
 
 if __name__ == "__main__":

@@ -36,7 +36,13 @@ class HopRun:
 
 
 def hop_document(
-    payload: Payload, messages: int, access: Literal["copy", "view"], window: float, path: Path
+    payload: Payload,
+    messages: int,
+    access: Literal["copy", "view"],
+    window: float,
+    path: Path,
+    hops: int = 1,
+    spin: float = 0.0,
 ) -> dict[str, Any]:
     """The graph, as it would stand in a file.
 
@@ -52,37 +58,48 @@ def hop_document(
         Seconds that the consumer's input window holds.
     path : Path
         Where the consumer saves what it noted.
+    hops : int
+        From the producer to the consumer: nodes in between pass on what they get.
+    spin : float
+        Seconds that each node is awake before its deadline or data.
     """
     output = {"channels": payload.channels, "dtype": payload.dtype, "rate": payload.rate * payload.samples}
-    return {
-        "version": 1,
-        "name": "bench-hop",
-        "nodes": {
-            "producer": {
-                "script": "producer.py",
-                "run_frequency": payload.rate,
-                "outputs": {"Message": output},
-                "params": {"samples": payload.samples, "messages": messages},
-            },
-            "consumer": {
-                "script": "consumer.py",
-                "trigger": "data",
-                "run_frequency": 1000,
-                "inputs": [{"stream": "Message", "access": access}],
-                "buffer_duration": window,
-                "params": {"samples": payload.samples, "messages": messages, "path": str(path)},
-            },
+    on_data = {"trigger": "data", "run_frequency": 1000, "buffer_duration": window}
+    nodes: dict[str, Any] = {
+        "producer": {
+            "script": "producer.py",
+            "run_frequency": payload.rate,
+            "outputs": {"Message": output},
+            "params": {"samples": payload.samples, "messages": messages},
         },
     }
+    last = "Message"
+    for k in range(1, hops):
+        nodes[f"relay-{k}"] = {"script": "relay.py", **on_data, "inputs": [last], "outputs": {f"Message-{k}": output}}
+        last = f"Message-{k}"
+    nodes["consumer"] = {
+        "script": "consumer.py",
+        **on_data,
+        "inputs": [{"stream": last, "access": access}],
+        "params": {"samples": payload.samples, "messages": messages, "path": str(path)},
+    }
+    return {"version": 1, "name": "bench-hop", "nodes": {name: {**node, "spin": spin} for name, node in nodes.items()}}
 
 
 def run_hop(
-    payload: Payload, messages: int, address: str, *, access: Literal["copy", "view"] = "copy", window: float = 1.0
+    payload: Payload,
+    messages: int,
+    address: str,
+    *,
+    access: Literal["copy", "view"] = "copy",
+    window: float = 1.0,
+    hops: int = 1,
+    spin: float = 0.0,
 ) -> HopRun:
     """Send messages from one node to another; see :func:`hop_document`."""
     with tempfile.TemporaryDirectory(prefix="rena-graph-bench-") as folder:
         path = Path(folder) / "times.npy"
-        document = hop_document(payload, messages, access, window, path)
+        document = hop_document(payload, messages, access, window, path, hops, spin)
         status = run_graph(document, messages / payload.rate + _SETTLE, address)
         times: NDArray[np.int64] = np.load(path, allow_pickle=False)
     cost = {name: node["own_mean"] * 1e6 for name, node in status["nodes"].items() if node["own_mean"] is not None}

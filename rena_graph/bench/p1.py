@@ -10,6 +10,8 @@ from rena_graph.bench.rows import Bench
 __all__ = ["measure"]
 
 AT_MOST = 1.5
+OF_BEST_PEER = 0.25
+PEERS = ("ezmsg", "dora", "timeflux")
 WINDOW = 1.0
 """Seconds that the consumer's input window holds: a node's default."""
 
@@ -17,11 +19,14 @@ WINDOW = 1.0
 def measure(bench: Bench) -> list[Figure]:
     """See the table of rows."""
     payload = PAYLOADS["small"]
-    rounds = measure_hops(bench, payload, "copy", WINDOW)
+    rounds = measure_hops(bench, payload, "copy", WINDOW, peers=PEERS, awake=True)
     what = payload.name
     return [
         rounds.figure(what, "p50", AT_MOST),
         rounds.figure(what, "p99", AT_MOST),
+        rounds.awake_figure(what, "p50", AT_MOST),
+        rounds.awake_figure(what, "p99", AT_MOST),
         rounds.lost(what),
+        *rounds.against_peers(what, OF_BEST_PEER),
         *rounds.costs(what),
     ]

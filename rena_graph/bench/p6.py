@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from rena_graph.bench.figures import Figure
-from rena_graph.bench.peers.physiolabxr_peer import PEER, find_interpreter, what_is_missing
+from rena_graph.bench.peers.installed import find_interpreter, what_is_missing
 from rena_graph.bench.rows import Bench
 from rena_graph.errors import EnvironmentRefused
 from rena_graph.streams.buffer import InputBuffer
@@ -24,7 +24,10 @@ from rena_graph.streams.input_port import InputPort
 from rena_graph.streams.inputs import Inputs
 from rena_graph.streams.spec import StreamSpec
 
-__all__ = ["CHANNELS", "RATE", "SAMPLES", "measure", "time_window"]
+__all__ = ["CHANNELS", "PEER", "RATE", "SAMPLES", "measure", "time_window"]
+
+PEER = Path(__file__).parent / "peers" / "physiolabxr_buffer.py"
+"""What its environment runs."""
 
 CHANNELS, RATE, SAMPLES = 64, 2048.0, 34
 """Channels, Hz, and new samples a loop, at 60 loops a second."""
@@ -97,7 +100,7 @@ def summary(nanoseconds: np.ndarray[Any, np.dtype[np.int64]]) -> dict[str, float
 def measure(bench: Bench) -> list[Figure]:
     """See the table of rows."""
     loops = 1000 if bench.quick else 5000
-    peer = find_interpreter(bench.peers)
+    peer = find_interpreter("physiolabxr", bench.peers)
     ours: dict[float, list[dict[str, float]]] = {duration: [] for duration in DURATIONS}
     theirs: list[dict[str, float]] = []
     for k in range(bench.rounds):
@@ -134,7 +137,7 @@ def _against_peer(ours: list[dict[str, float]], theirs: list[dict[str, float]], 
         "PhysioLabXR",
         tuple(each["mean"] for each in theirs),
         AT_MOST,
-        missing="" if theirs else what_is_missing(peers),
+        missing="" if theirs else what_is_missing("physiolabxr", peers),
     )
 
 

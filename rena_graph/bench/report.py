@@ -116,7 +116,10 @@ def table_lines(figures: Sequence[Figure]) -> list[str]:
 
 
 def _cells(figure: Figure) -> tuple[str, ...]:
-    target = "" if figure.at_most is None else f"≤ {_number(figure.at_most)}" + (" ×" if figure.against else "")
+    bounds = (("≤", figure.at_most), ("≥", figure.at_least))
+    target = " ".join(
+        f"{sign} {_number(bound)}" + (" ×" if figure.against else "") for sign, bound in bounds if bound is not None
+    )
     return (
         figure.what,
         f"{_spread(figure.ours)} {figure.unit}",

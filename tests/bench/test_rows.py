@@ -14,7 +14,7 @@ from rena_graph.bench.figures import Figure, Hops
 from rena_graph.bench.floor import measure_floor
 from rena_graph.bench.graph_hop import HopRun, run_hop
 from rena_graph.bench.payload import HEADER_BYTES, PAYLOADS, Payload, header_of
-from rena_graph.bench.peers.physiolabxr_peer import PEER, find_interpreter, what_is_missing
+from rena_graph.bench.peers.installed import find_interpreter, what_is_missing
 from rena_graph.bench.rows import ROWS, Bench, choose_rows, measure_row
 from rena_graph.bench.ticking import Ticking, tick_side_by_side
 from rena_graph.errors import EnvironmentRefused, UsageError
@@ -98,11 +98,11 @@ def test_floor_and_graph_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     numbers = np.arange(40)
     times = np.column_stack((numbers, numbers, numbers + 1000))
 
-    def floor(payload: Payload, messages: int, *, copy: bool) -> object:
+    def floor(payload: Payload, messages: int, *, copy: bool, hops: int) -> object:
         turns.append(f"floor {copy}")
         return times
 
-    def graph(payload: Payload, messages: int, address: str, *, access: str, window: float) -> object:
+    def graph(payload: Payload, messages: int, address: str, *, access: str, window: float, hops: int) -> object:
         turns.append(f"graph {address}")
         return HopRun(times, {"producer": 3.0})
 
@@ -137,13 +137,13 @@ def test_the_row_of_the_input_window(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 
 
 def test_a_peer_is_found_where_its_environment_is(tmp_path: Path) -> None:
-    assert find_interpreter(None) is None
-    assert find_interpreter(tmp_path) is None
-    assert str(tmp_path) in what_is_missing(tmp_path)
+    assert find_interpreter("physiolabxr", None) is None
+    assert find_interpreter("physiolabxr", tmp_path) is None
+    assert str(tmp_path) in what_is_missing("physiolabxr", tmp_path)
     interpreter = tmp_path / "physiolabxr" / "bin" / "python"
     interpreter.parent.mkdir(parents=True)
     interpreter.touch()
-    assert find_interpreter(tmp_path) == interpreter
+    assert find_interpreter("physiolabxr", tmp_path) == interpreter
 
 
 # -- pacing ---------------------------------------------------------------------------------------------
@@ -206,7 +206,7 @@ def test_the_row_of_pacing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_peer_s_program_and_ours_do_the_same_work() -> None:
-    text = PEER.read_text(encoding="utf-8")
+    text = p6.PEER.read_text(encoding="utf-8")
     assert f"CHANNELS, RATE, SAMPLES = {p6.CHANNELS}, {p6.RATE:g}, {p6.SAMPLES}" in text
 
 
