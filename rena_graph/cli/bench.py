@@ -27,7 +27,7 @@ __all__ = ["command"]
 @click.option("--peers", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path),
               help="Folder of the peers' virtual environments, to compare with them too.")  # fmt: skip
 @click.option("--out", metavar="DIR", type=click.Path(file_okay=False, path_type=Path),
-              help="Write the table and the JSON record into DIR as well.")  # fmt: skip
+              help="Write the table, the JSON record and a plot into DIR as well.")  # fmt: skip
 @json_option("Print the record as JSON instead of the table.")
 def command(
     rows: tuple[str, ...], quick: bool, rounds: int | None, peers: Path | None, out: Path | None, as_json: bool
@@ -77,3 +77,10 @@ def _write(report: Report, out: Path) -> None:
     (out / f"{name}.json").write_text(json.dumps(report.as_json(), indent=2, ensure_ascii=False), encoding="utf-8")
     (out / f"{name}.txt").write_text("\n".join(report.lines()) + "\n", encoding="utf-8")
     talk(f"written: {out / name}.json and .txt")
+    from rena_graph.bench.plot import draw, plotting_available
+
+    if plotting_available():
+        draw(report, out / f"{name}.png")
+        talk(f"written: {out / name}.png")
+    else:
+        talk("no plot: that takes matplotlib, pip install 'rena-graph[bench]'")
