@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -103,12 +104,19 @@ class Plan:
         """Rows of the board's edge table."""
         return len(self.edges) + len(self.sinks)
 
+    @cached_property
+    def _edges_into(self) -> dict[str, list[tuple[Edge, StreamSpec]]]:
+        into: dict[str, list[tuple[Edge, StreamSpec]]] = {}
+        for edge, spec in self.edges:
+            into.setdefault(edge.node, []).append((edge, spec))
+        return into
+
     def setup(self, node: str, epoch: int, params: Mapping[str, ParamDef], frequency: float | None = None) -> NodeSetup:
         """What the process of `node` is told; `frequency` (Hz) where it is no longer the graph's."""
         definition = self.graph.nodes[node]
         if frequency is not None:
             definition = definition.model_copy(update={"run_frequency": frequency})
-        inputs = tuple(self._input(edge, spec) for edge, spec in self.edges if edge.node == node)
+        inputs = tuple(self._input(edge, spec) for edge, spec in self._edges_into.get(node, ()))
         outputs = tuple(OutputSetup(out.as_ or name, self.ports[name]) for name, out in definition.outputs.items())
         row = self.node_rows[node]
         return NodeSetup(
@@ -171,10 +179,17 @@ def make_plan(
     full = {name: _spec_of(graph, name, specs) for name in graph.streams}
     edges = tuple((edge, _edge_spec(edge, full[edge.stream])) for edge in graph.edges)
     sinks = _sinks(graph, len(edges))
+    # Sorted once by stream: a look at every edge for every stream takes seconds where there are thousands.
+    readers_of: dict[str, list[Edge]] = {name: [] for name in graph.streams}
+    for edge, _ in edges:
+        readers_of[edge.stream].append(edge)
+    sinks_of: dict[str, list[int]] = {name: [] for name in graph.streams}
+    for sink in sinks:
+        sinks_of[sink.stream].append(sink.edge)
     ports = {}
     for index, name in enumerate(graph.streams):
-        readers = [e for e, _ in edges if e.stream == name]
-        rows = [e.index for e in readers] + [s.edge for s in sinks if s.stream == name]
+        readers = readers_of[name]
+        rows = [e.index for e in readers] + sinks_of[name]
         capacity = _capacity(graph, full[name], readers)
         address = paths.stream(index, transport)
         ports[name] = StreamPort(full[name], transport, address, capacity, index, tuple(rows))
