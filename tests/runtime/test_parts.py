@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from rena_graph.errors import EnvironmentRefused, ExitCode, RunLost, UsageError, WireError
-from rena_graph.graph.document import NodeDef
+from rena_graph.graph.document import PlacementDef
 from rena_graph.graph.load import graph_from_dict
+from rena_graph.graph.model import Graph
 from rena_graph.runtime.alive import hold_alive, hold_session, process_start
 from rena_graph.runtime.coordinator.control import ControlServer
 from rena_graph.runtime.coordinator.operations import Operations
@@ -34,39 +35,63 @@ from rena_graph.streams.spec import StreamSpec
 from rena_graph.testing import FakeClock
 from tests.runtime.live import SCRIPTS, collect, counter, document, relay, wait_until
 
-HOST = {"Alive": True, "NodeManagerAddress": "10.0.0.1", "Labels": {"zone": "a"}}
+
+def machine(address: str, zone: str, **resources: float) -> dict[str, Any]:
+    """A host as Ray tells of it."""
+    return {
+        "Alive": True,
+        "NodeID": address,
+        "NodeManagerAddress": address,
+        "NodeManagerHostname": f"pc-{address[-1]}",
+        "Labels": {"zone": zone},
+        "Resources": resources,
+    }
 
 
-def node(**placement: Any) -> dict[str, NodeDef]:
-    return {"ml": NodeDef.model_validate({"script": "x.py", "placement": placement})}
+def asking(**placement: Any) -> Graph:
+    return graph_from_dict(document({}, {"ml": {"script": "relay.py", "placement": placement}}), SCRIPTS)
 
 
 # -- placement -----------------------------------------------------------------------------------------
+HERE = machine("10.0.0.1", "a", CPU=4.0, memory=1e9)
+
+
 def test_what_no_host_has_is_refused_with_what_they_have() -> None:
-    host = {**HOST, "Resources": {"CPU": 4.0, "memory": 1e9, "node:10.0.0.1": 1.0}}
-    with pytest.raises(EnvironmentRefused, match=r"'ml' asks for 1 GPU(.|\n)*10\.0\.0\.1: 4 CPU, 0 GPU"):
-        refuse_unplaceable(node(num_gpus=1), [host])
-    refuse_unplaceable(node(num_cpus=4, host="10.0.0.1", labels={"zone": "a"}), [host])
+    with pytest.raises(EnvironmentRefused, match=r"'ml' asks for 1 GPU(.|\n)*10\.0\.0\.1\): 4 CPU, 0 GPU"):
+        refuse_unplaceable(asking(num_gpus=1), [HERE], "10.0.0.1")
+    for right in ({"num_cpus": 4, "labels": {"zone": "a"}}, {"host": "10.0.0.1"}, {"host": "pc-1"}):
+        refuse_unplaceable(asking(**right), [HERE], "10.0.0.1")
     for wrong in ({"host": "10.0.0.9"}, {"labels": {"zone": "b"}}, {"memory": 10**10}, {"num_cpus": 5}):
         with pytest.raises(EnvironmentRefused):
-            refuse_unplaceable(node(**wrong), [host])
+            refuse_unplaceable(asking(**wrong), [HERE], "10.0.0.1")
 
 
 def test_needs_must_be_met_by_one_host_and_a_dead_one_does_not_count() -> None:
-    one = {**HOST, "Resources": {"CPU": 8.0, "GPU": 1.0}}
-    other = {**HOST, "Resources": {"CPU": 64.0}}
-    with pytest.raises(EnvironmentRefused):
-        refuse_unplaceable(node(num_cpus=16, num_gpus=1), [one, other])
-    with pytest.raises(EnvironmentRefused):
-        refuse_unplaceable(node(num_gpus=1), [{**one, "Alive": False}, other])
+    gpu = machine("10.0.0.2", "b", CPU=8.0, GPU=1.0)
+    with pytest.raises(EnvironmentRefused, match="which no host has"):
+        refuse_unplaceable(asking(num_cpus=16, num_gpus=1), [HERE, gpu], "10.0.0.1")
+    with pytest.raises(EnvironmentRefused, match="which no host has"):
+        refuse_unplaceable(asking(num_gpus=1), [HERE, {**gpu, "Alive": False}], "10.0.0.1")
+
+
+def test_what_belongs_on_another_host_is_named_and_refused() -> None:
+    gpu = machine("10.0.0.2", "b", CPU=8.0, GPU=1.0)
+    with pytest.raises(EnvironmentRefused, match=r"node 'ml' belongs on pc-2 \(10\.0\.0\.2\): 8 CPU, 1 GPU"):
+        refuse_unplaceable(asking(num_gpus=1), [HERE, gpu], "10.0.0.1")
+    refuse_unplaceable(asking(num_gpus=1), [HERE, gpu], "10.0.0.2")
+    elsewhere = document({"C": {**counter(10), "host": "pc-2"}}, {"last": collect(Path("x"), "C")})
+    graph = graph_from_dict(elsewhere, SCRIPTS, allow_code=[Path("/")])
+    with pytest.raises(EnvironmentRefused, match="stream 'C' belongs on pc-2"):
+        refuse_unplaceable(graph, [HERE, gpu], "10.0.0.1")
 
 
 def test_options_for_ray() -> None:
-    options = node_options(node(num_gpus=0.5, host="h", labels={"a": "b"}, memory=7)["ml"].placement)
+    asked = {"num_gpus": 0.5, "labels": {"a": "b"}, "memory": 7}
+    options = node_options(PlacementDef.model_validate(asked), "10.0.0.1")
     assert options["num_gpus"] == 0.5
     assert options["memory"] == 7
     assert options["label_selector"] == {"a": "b"}
-    assert list(options["resources"]) == ["node:h"]
+    assert list(options["resources"]) == ["node:10.0.0.1"]
 
 
 # -- plan ----------------------------------------------------------------------------------------------

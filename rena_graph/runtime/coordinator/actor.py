@@ -291,7 +291,7 @@ class CoordinatorActor:
         adopt = self._machine.run.host_ready
         try:
             if not adopt:
-                refuse_unplaceable(self._setup.graph.nodes, await asyncio.to_thread(ray.nodes))
+                await asyncio.to_thread(self._refuse_unplaceable)
             if life != self._machine.run.host_life:
                 return  # one that has died already, before it was made
             self._agent.make(life, self._me)
@@ -308,6 +308,9 @@ class CoordinatorActor:
         else:
             self._agent.is_ready(life)
             self._hear(HostPrepared(life))
+
+    def _refuse_unplaceable(self) -> None:
+        refuse_unplaceable(self._setup.graph, ray.nodes(), ray.util.get_node_ip_address())
 
     def _lay_out(self, specs: dict[str, StreamSpec]) -> None:
         setup = self._setup

@@ -11,6 +11,7 @@ import ray
 from ray.exceptions import RayActorError, RayError
 
 from rena_graph.errors import RenaGraphError
+from rena_graph.runtime.coordinator.placement import pinned
 from rena_graph.runtime.host.actor import AgentActor
 from rena_graph.runtime.run_setup import RunSetup
 
@@ -54,7 +55,14 @@ class AgentLink:
         """Start an agent, unless this one is there already."""
         if self._life == life:
             return
-        options = {"num_cpus": 0, "lifetime": "detached", "max_concurrency": 8, "get_if_exists": True}
+        here = pinned(ray.util.get_node_ip_address())
+        options = {
+            "num_cpus": 0,
+            "resources": here,
+            "lifetime": "detached",
+            "max_concurrency": 8,
+            "get_if_exists": True,
+        }
         namespace = self._setup.namespace
         actor = ray.remote(AgentActor).options(name=agent_name(life), namespace=namespace, **options)
         self._hold(life, actor.remote(self._setup, coordinator, life))

@@ -66,7 +66,7 @@ class NodeActors:
         """Let Ray start a process for this life of a node, unless it has already."""
         if node == self._debugged:
             return
-        options = node_options(self._setup.graph.nodes[node].placement)
+        options = node_options(self._setup.graph.nodes[node].placement, ray.util.get_node_ip_address())
         actor = ray.remote(NodeActor).options(
             name=_name(node, epoch),
             namespace=self._setup.namespace,

@@ -1,4 +1,4 @@
-"""What a node needs, in the words of Ray's actor options, and whether any host has it."""
+"""Where the processes of a run go: all to the host of its coordinator, by way of Ray's actor options."""
 
 from __future__ import annotations
 
@@ -6,78 +6,69 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rena_graph.errors import EnvironmentRefused
-from rena_graph.graph.document import NodeDef, PlacementDef
+from rena_graph.graph.document import PlacementDef
+from rena_graph.graph.model import Graph
+from rena_graph.runtime.hosts.machines import coordinator_first, machines_of_ray
+from rena_graph.runtime.hosts.planner import Placement, place
 
-__all__ = ["node_options", "refuse_unplaceable"]
+__all__ = ["node_options", "pinned", "refuse_unplaceable"]
 
 
-def node_options(placement: PlacementDef) -> dict[str, Any]:
-    """Options for ``ray.remote(...).options``.
+def pinned(address: str) -> dict[str, float]:
+    """What to ask of Ray to be on the host with this address: the resource that Ray gives each host for that."""
+    return {f"node:{address}": 0.001}
 
-    A ``host`` is asked for through the resource ``node:<address>``, which Ray gives every machine.
-    """
-    options: dict[str, Any] = {"num_cpus": placement.num_cpus, "num_gpus": placement.num_gpus}
+
+def node_options(placement: PlacementDef, address: str) -> dict[str, Any]:
+    """Options for ``ray.remote(...).options``: what the node needs, on the host with this address."""
+    options: dict[str, Any] = {
+        "num_cpus": placement.num_cpus,
+        "num_gpus": placement.num_gpus,
+        "resources": pinned(address),
+    }
     if placement.memory is not None:
         options["memory"] = placement.memory
-    if placement.host is not None:
-        options["resources"] = {f"node:{placement.host}": 0.001}
     if placement.labels:
         options["label_selector"] = dict(placement.labels)
     return options
 
 
-def refuse_unplaceable(nodes: Mapping[str, NodeDef], hosts: Sequence[Mapping[str, Any]]) -> None:
-    """Raise where a node asks for what no single host has: Ray would wait for it for ever.
+def refuse_unplaceable(graph: Graph, hosts: Sequence[Mapping[str, Any]], address: str) -> None:
+    """Raise where the graph cannot run on the host with this address: Ray would wait for what is not there for ever.
 
     Parameters
     ----------
-    nodes : mapping
-        By name.
+    graph : Graph
+        What is to run.
     hosts : sequence of mappings
-        As ``ray.nodes()`` gives them: ``Alive``, ``NodeManagerAddress``, ``Resources``, ``Labels``.
+        As ``ray.nodes()`` gives them.
+    address : str
+        The coordinator's host.
 
     Raises
     ------
     EnvironmentRefused
-        Names every such node, what it asks for, and what each host has.
+        Names every node that asks for what no host has, or for another host than this one, and what each host has.
     """
-    alive = [host for host in hosts if host["Alive"]]
-    problems = [
-        f"node {name!r} asks for {_wanted(definition.placement)}, which no host has"
-        for name, definition in nodes.items()
-        if not any(_fits(definition.placement, host) for host in alive)
-    ]
-    if problems:
-        have = [f"  {host['NodeManagerAddress']}: {_has(host)}" for host in alive]
-        raise EnvironmentRefused("\n".join([*problems, "the hosts are", *have]))
+    placement = place(graph, coordinator_first(machines_of_ray(hosts), address))
+    away = _away(placement)
+    if away:
+        raise EnvironmentRefused(
+            "\n".join(
+                [
+                    f"this version runs a graph on one host, the one that it is launched on ({placement.machines[0]}), "
+                    "and for this graph that is not enough:",
+                    *away,
+                    "launch it on a host that has it all, or change the placement; `rena-graph plan` shows the hosts",
+                ]
+            )
+        )
 
 
-def _needs(placement: PlacementDef) -> dict[str, float]:
-    needs = {"CPU": placement.num_cpus, "GPU": placement.num_gpus, "memory": float(placement.memory or 0)}
-    if placement.host is not None:
-        needs[f"node:{placement.host}"] = 0.001
-    return {what: amount for what, amount in needs.items() if amount > 0}
-
-
-def _fits(placement: PlacementDef, host: Mapping[str, Any]) -> bool:
-    resources, labels = host["Resources"], host.get("Labels") or {}
-    return all(resources.get(w, 0) >= amount for w, amount in _needs(placement).items()) and all(
-        labels.get(key) == value for key, value in placement.labels.items()
-    )
-
-
-def _wanted(placement: PlacementDef) -> str:
-    parts = [f"{amount:g} {what}" for what, amount in _needs(placement).items() if not what.startswith("node:")]
-    if placement.host is not None:
-        parts.append(f"host {placement.host}")
-    parts += [f"label {key}={value}" for key, value in placement.labels.items()]
-    return ", ".join(parts)
-
-
-def _has(host: Mapping[str, Any]) -> str:
-    resources = host["Resources"]
-    shown = [f"{resources.get(what, 0):g} {what}" for what in ("CPU", "GPU", "memory")]
-    shown += [
-        f"label {key}={value}" for key, value in (host.get("Labels") or {}).items() if not key.startswith("ray.io/")
-    ]
-    return ", ".join(shown)
+def _away(placement: Placement) -> list[str]:
+    """What would have to run elsewhere."""
+    here = placement.machines[0].name
+    by_name = {machine.name: machine for machine in placement.machines}
+    found = [(f"node {name!r}", host) for name, host in placement.nodes.items()]
+    found += [(f"stream {name!r}", host) for name, host in placement.streams.items()]
+    return [f"  {what} belongs on {by_name[host]}" for what, host in found if host != here]
