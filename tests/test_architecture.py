@@ -6,6 +6,7 @@ import ast
 import importlib
 import pickle
 import pkgutil
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -135,3 +136,19 @@ def test_no_swallowed_errors_and_no_prints() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ExceptHandler):
                 assert node.type is not None, f"{path}:{node.lineno}: a bare except"
+
+
+def test_pickle_is_read_only_from_files_that_are_the_user_s_own() -> None:
+    """What docs/security.md promises: nothing that came over a socket is unpickled."""
+    found = set()
+    for path in modules():
+        if path.relative_to(PACKAGE).parts[0] == "bench":
+            continue  # what it unpickles it has pickled itself
+        for node in ast.walk(ast.parse(path.read_text())):
+            called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            if re.fullmatch(r"(cloud)?(pickle|dill|marshal|shelve)\.(loads?|open|Unpickler)|loads", called):
+                found.add(str(path.relative_to(PACKAGE)))
+    assert found == {"runtime/setup.py", "runtime/run_setup.py"}
+    for name in found:
+        text = (PACKAGE / name).read_text()
+        assert text.index("st_uid != os.getuid()") < text.index("pickle.loads"), f"{name} looks whose file it is first"
