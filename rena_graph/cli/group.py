@@ -46,7 +46,7 @@ VERBS: dict[str, Verb] = {
     "kill": Verb("rena_graph.cli.kill", "End a run at once."),
     "prune": Verb("rena_graph.cli.prune", "Remove the folders of runs that have ended."),
     "validate": Verb("rena_graph.cli.validate", "Check a graph and print every problem with its place."),
-    "plan": Verb("rena_graph.cli.plan", "Say on which host each node would run, and what flows between them."),
+    "plan": Verb("rena_graph.cli.plan", "Say on which host each node would run, and why."),
     "graph": Verb("rena_graph.cli.graph", "Draw a graph: text, Mermaid, DOT or SVG."),
     "schema": Verb("rena_graph.cli.schema", "Print the JSON Schema of graph.json, for editors."),
     "streams": Verb("rena_graph.cli.streams", "List the LSL streams on the network now."),
