@@ -148,6 +148,7 @@ def test_what_is_lost_or_late_is_not_kept() -> None:
 
 
 @pytest.mark.ray
+@pytest.mark.long
 def test_a_short_chain_keeps_its_rate(ray_address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(p8, "LENGTHS", (2,))
     monkeypatch.setattr(p8, "KEPT", 0.5)
@@ -170,6 +171,7 @@ def test_the_row_of_many_readers(ray_address: str, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.ray
+@pytest.mark.long
 def test_the_row_of_all_devices(ray_address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(p9, "DEVICES", {"EEG": p9.DEVICES["EEG"]})
     monkeypatch.setattr(p9, "QUICK_SECONDS", 1.0)

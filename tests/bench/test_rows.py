@@ -211,6 +211,7 @@ def test_the_peer_s_program_and_ours_do_the_same_work() -> None:
 
 
 @pytest.mark.ray
+@pytest.mark.long
 def test_a_line_of_clocks_is_timed_with_phases_and_without(monkeypatch: pytest.MonkeyPatch, ray_address: str) -> None:
     monkeypatch.setattr(phases, "SETTLE", 0.5)
     monkeypatch.setattr(phases, "QUICK_SECONDS", 0.5)

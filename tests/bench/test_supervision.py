@@ -70,6 +70,7 @@ def test_a_process_of_ours_is_measured_and_one_that_has_ended_is_not() -> None:
 
 
 @pytest.mark.ray
+@pytest.mark.long
 def test_supervision_is_measured_beside_idle_actors(monkeypatch: pytest.MonkeyPatch, ray_address: str) -> None:
     monkeypatch.setattr(p12, "NODES", 3)
     monkeypatch.setattr(p12, "FREQUENCY", 100.0)

@@ -17,7 +17,9 @@ pytestmark = [pytest.mark.ray, pytest.mark.lsl, pytest.mark.slow]
 SECONDS = 9
 
 
-@pytest.mark.parametrize(("file", "rate"), [("counters_250hz", 250), ("counters_2048hz", 2048)])
+@pytest.mark.parametrize(
+    ("file", "rate"), [("counters_250hz", 250), pytest.param("counters_2048hz", 2048, marks=pytest.mark.long)]
+)
 def test_every_sample_passes_five_relays_once_and_in_order(
     file: str, rate: int, ray_address: str, graphs: Path, tmp_path: Path
 ) -> None:

@@ -131,6 +131,7 @@ def test_five_minutes_against_the_annotation(
     check_tail(rates, whole["Heart-rate"], whole["Heart-rate.stamps"], least=len(annotated) // 2)
 
 
+@pytest.mark.long
 def test_twenty_seconds_at_the_recording_s_own_speed(
     ray_address: str, graphs: Path, tmp_path: Path, annotated: NDArray[np.float64]
 ) -> None:

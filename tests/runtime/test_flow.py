@@ -13,8 +13,15 @@ from tests.runtime.live import balanced, collect, counter, document, finish, kep
 pytestmark = pytest.mark.ray
 
 
-@pytest.mark.parametrize("transport", ["ring", "zmq"])
-@pytest.mark.parametrize(("rate", "samples"), [(250.0, 1250), (2048.0, 10240)])
+@pytest.mark.parametrize(
+    ("rate", "samples", "transport"),
+    [
+        (2048.0, 10240, "ring"),
+        (250.0, 1250, "zmq"),
+        pytest.param(250.0, 1250, "ring", marks=pytest.mark.long),
+        pytest.param(2048.0, 10240, "zmq", marks=pytest.mark.long),
+    ],
+)
 def test_five_nodes_pass_on_every_sample_once_and_in_order(
     rate: float, samples: int, transport: str, ray_address: str, tmp_path: Path
 ) -> None:

@@ -56,6 +56,7 @@ def test_slow_nodes_are_named_and_pass_over_what_piled_up(ray_address: str, tmp_
     assert np.any(np.diff(blocks["first"]) > 50)
 
 
+@pytest.mark.long
 def test_a_graph_may_stop_where_a_node_cannot_keep_up(ray_address: str, tmp_path: Path) -> None:
     nodes = {
         "must": slow(tmp_path / "must", 0.1, run_frequency=50, on_overload="stop"),

@@ -41,7 +41,7 @@ def periods_behind(path: Path, origin: float, after: float) -> float:
     return float(np.median(periods[own > after]))
 
 
-@pytest.mark.parametrize("phases", ["cascade", "free"])
+@pytest.mark.parametrize("phases", ["cascade", pytest.param("free", marks=pytest.mark.long)])
 def test_within_one_period_data_goes_from_source_to_sink(phases: str, ray_address: str, tmp_path: Path) -> None:
     names = ["a", "b", "c", "d"]
     if phases == "free":  # by bad luck each one ticks before the one whose data it takes
