@@ -47,6 +47,11 @@ ROWS: dict[str, Row] = {
         "a chain of six nodes, 2.5 kB at 100/s",
         "p50 at most 1.5 times that of the floor's chain",
     ),
+    "P4": Row(
+        "rena_graph.bench.p4",
+        "one hop between two hosts (both on this machine), from ring to ring over TCP, 2.5 kB at 100/s",
+        "p50 at most raw ZMQ tcp's and twice the floor's; encryption beside it",
+    ),
     "P5": Row(
         "rena_graph.bench.p5",
         "one producer, one and eight consumers",

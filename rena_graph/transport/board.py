@@ -23,6 +23,7 @@ __all__ = ["Board", "EdgeColumn", "NodeColumn", "Row", "StreamColumn"]
 
 MAGIC = int.from_bytes(b"RGBOARD2", "little")
 _HEADER = 64
+_CLOCK = 48  # in the header
 _SCALARS = 64
 """Columns of a row that are single numbers; histograms come after them."""
 _STREAM_ROW = _SCALARS
@@ -67,6 +68,14 @@ class StreamColumn(IntEnum):
     """Chunks refused at the output."""
     SOURCE_START = 17  # float
     """Graph time at which a recording or simulator began; 0 before that, and of other sources."""
+    LINK_SOURCE = 18
+    """Of a stream from another host: which ring there it is read from; 0 before the first."""
+    LINK_BEGIN = 19
+    """Sequence number here of that ring's first sample."""
+    LINK_LOST = 20
+    """Samples that the link lost for good."""
+    LINK_REPAIRS = 21
+    """Times that the link had lost something, which was asked for again."""
 
 
 @unique
@@ -97,25 +106,27 @@ class EdgeColumn(IntEnum):
     """A bridge's outside did not take them."""
     DROPPED_NEWEST = 9
     """Passed over by a node that could not keep up (``"on_overload": "newest"``)."""
-    FILLED = 10
+    DROPPED_LINK = 10
+    """Lost between two hosts: the link was down for longer than the producing host keeps the stream."""
+    FILLED = 11
     """NaN samples put into the window where the stream had a gap (``"gaps": "nan"``)."""
-    LAST_TIMESTAMP = 11  # float
-    HELD = 12
+    LAST_TIMESTAMP = 12  # float
+    HELD = 13
     """1 plus the samples in the script's window after its last loop; 0 where the script was shown no such stream."""
-    DELIVERED = 13
+    DELIVERED = 14
     """Samples handed to loops; what was handed out again after a restart counts again."""
-    REPEATED = 14
+    REPEATED = 15
     """Samples that were handed to a loop which its process did not survive, and that its successor is handed again."""
-    ACTIVE = 15
+    ACTIVE = 16
     """1 while a running reader holds the edge: only such readers can make a writer wait."""
-    READER_EPOCH = 16
-    BLOCK_NS = 17
+    READER_EPOCH = 17
+    BLOCK_NS = 18
     """Longest wait that this edge asks of its writer; 0: it never blocks."""
-    RESETS = 18
+    RESETS = 19
     """Times that the buffer began anew since the stream changed its format."""
-    AHEAD = 19
+    AHEAD = 20
     """Of a sink: chunks that left before the time with which they are stamped; their latency counts as 0."""
-    SENT = 20
+    SENT = 21
     """Of a sink: position up to which everything has left, or has been dropped."""
 
 
@@ -268,6 +279,11 @@ class Board:
 
     def _row(self, start: int, width: int) -> Row:
         return Row(self._ints[start : start + width], self._floats[start : start + width])
+
+    @property
+    def clock(self) -> Row:
+        """Four cells of the header for the host's way to graph time; see :mod:`rena_graph.runtime.hosts.host_clock`."""
+        return self._row(_CLOCK, 4)
 
     def stream(self, index: int) -> Row:
         """Row of a stream; columns are :class:`StreamColumn`."""

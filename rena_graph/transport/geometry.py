@@ -48,6 +48,8 @@ class Word(IntEnum):
     ENDED = 12
     HEAP_HEAD = 13
     """Bytes ever put into the heap of a string stream."""
+    HOLES = 14
+    """Sequence numbers that never came, since a link lost them; all lie below ``FLOOR``."""
     DOORBELL = 16
     """Its low half is the futex word: changes with each publish."""
     READERS = 24

@@ -207,6 +207,36 @@ class RingWriter:
             self._brake.hold(floor)
         words[_FLOOR] = self._floor = floor
 
+    def would_block(self, count: int) -> bool:
+        """Whether publishing `count` samples now would wait for a reader of policy ``block``."""
+        floor = self._sequence + min(count, self._piece) - self._capacity
+        if floor <= self._floor:
+            return False
+        self._readers = self._words[_READERS]
+        self._brake.refresh()
+        return floor > self._brake.limit
+
+    def skip(self, count: int) -> None:
+        """Let `count` sequence numbers pass without samples: what a link lost for good.
+
+        Readers count them as dropped, reason ``link``. They can read nothing across the hole, so what they have not
+        taken yet is dropped too, as overrun: let them catch up before.
+        """
+        words = self._words
+        if words[_EPOCH] != self._epoch:
+            raise self._fenced()
+        end = self._sequence + count
+        words[Word.HOLES] += count
+        self._make_room(end)
+        self._ints[_PRODUCED] = self._sequence = end
+        words[_COMMITTED] = end
+        self._ring()
+
+    @property
+    def sequence(self) -> int:
+        """Sequence number of the next sample."""
+        return self._sequence
+
     def _ring(self) -> None:
         bell = self._bell
         bell[0] = (bell[0] + 1) & 0xFFFFFFFF

@@ -18,6 +18,7 @@ __all__ = ["RingReader"]
 
 _FLOOR = int(Word.FLOOR)
 _COMMITTED = int(Word.COMMITTED)
+_HOLES = int(Word.HOLES)
 _POSITION = int(EdgeColumn.POSITION)
 _DELIVERED = int(EdgeColumn.DELIVERED)
 _LAST_TIMESTAMP = int(EdgeColumn.LAST_TIMESTAMP)
@@ -55,6 +56,7 @@ class RingReader(EdgeReader):
         self._capacity = segment.geometry.capacity
         self._stamp_capacity = segment.geometry.stamps
         self._chunks = ChunkTable(segment)
+        self._holes = self._words[_HOLES]
         self._latest = edge.policy == "latest"
         self._progress = futex.waker(futex.address_of(self._ints, 8 * EdgeColumn.POSITION))
         self._blocking = edge.policy == "block"
@@ -118,10 +120,22 @@ class RingReader(EdgeReader):
                 # Nothing was taken yet: it is still the restart (a long init(), say) that this was missed for. Nor
                 # is what the margin passes over part of any window.
                 column = EdgeColumn.DROPPED_RESTART
-            room = max(0, committed - floor) // _MARGIN
+            # Behind a hole there is no writer who gains on this reader.
+            hole = self._words[_HOLES] != self._holes
+            room = 0 if hole else max(0, committed - floor) // _MARGIN
             self._drop(min(committed, floor + room) - self._position, column)
             if column is EdgeColumn.DROPPED_RESTART:
                 self._seen_from = self._away_until = self._position
+
+    def _drop(self, count: int, column: EdgeColumn) -> None:
+        """Count what is passed over; what never came, since the link that brings the stream lost it, apart."""
+        holes = self._words[_HOLES]
+        if holes != self._holes:
+            missing = min(holes - self._holes, count)
+            self._holes += missing
+            super()._drop(missing, EdgeColumn.DROPPED_LINK)
+            count -= missing
+        super()._drop(count, column)
 
     def _jump(self, available: int) -> int:
         """Leave out all before the newest chunk."""
@@ -173,6 +187,15 @@ class RingReader(EdgeReader):
         super().skip(count, reason)
         if self._blocking:
             self._progress()
+
+    def bounds(self) -> tuple[int, int]:
+        """Sequence numbers of the oldest sample that is unharmed now, and of the next one to be published."""
+        return int(self._words[_FLOOR]), int(self._words[_COMMITTED])
+
+    def look(self, first: int, count: int) -> tuple[Samples, Stamps]:
+        """Views of `count` samples from `first` on, taken or not; whole only if :meth:`intact` says so afterwards."""
+        slot, stamp = first % self._capacity, first % self._stamp_capacity
+        return self._data[slot : slot + count], self._stamps[stamp : stamp + count]
 
     def intact(self, first: int) -> bool:
         """Whether the samples from sequence number `first` on are still unharmed."""

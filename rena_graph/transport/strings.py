@@ -99,6 +99,12 @@ class StringRingReader(RingReader):
                 return texts, stamps
             self.pending()
 
+    def look(self, first: int, count: int) -> tuple[Samples, Stamps]:
+        """Copies of `count` samples from `first` on; none where they are no longer whole."""
+        cells, stamps = super().look(first, count)
+        texts = self._texts(cells, first)
+        return (texts, stamps) if texts is not None else (np.empty((0, self.spec.channels), object), stamps[:0])
+
     def window(self, count: int) -> tuple[Samples, Stamps, int]:
         """The newest `count` samples up to the read position, and the first one's sequence number."""
         while True:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from rena_graph.bench import hop_rounds, p5, p8, p9, p10, p11
+from rena_graph.bench import hop_rounds, p4, p5, p8, p9, p10, p11
 from rena_graph.bench.figures import Figure, Hops
 from rena_graph.bench.floor import measure_floor
 from rena_graph.bench.graph_hop import HopRun, hop_document, run_hop
@@ -196,6 +197,21 @@ def test_the_row_of_throughput_loses_nothing(monkeypatch: pytest.MonkeyPatch) ->
     figures = measure_row("P10", Bench(rounds=1, quick=True))
     assert [f.verdict for f in figures] == ["not measured"] * len(p10.PEERS)
     assert all(f.ours[0] > 0 for f in figures)
+
+
+def test_the_row_between_two_hosts_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(p4, "QUICK_MESSAGES", 60)
+    figures = measure_row("P4", Bench(rounds=1, quick=True))
+    assert all(f.ours[0] > 0 for f in figures[:3])
+    assert figures[0].reference[0] > figures[2].ours[0], "the raw connection, and the floors besides"
+    assert figures[1].reference == figures[0].ours
+    assert figures[3].ours == (0.0,)
+    assert figures[3].verdict == "met"
+
+
+def test_a_process_of_that_row_that_dies_is_named(tmp_path: Path) -> None:
+    with ExitStack() as stack, pytest.raises(EnvironmentRefused, match="'send'"):
+        p4._Part(stack, "send", tmp_path, "no such payload", 1).hear()
 
 
 def test_a_program_s_start_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from rena_graph.transport.board import EdgeColumn, NodeColumn, Row, StreamColumn
 from rena_graph.transport.commit import Commit
 
 EDGES, STREAMS = 2, 2
-EDGE_COLUMNS, STREAM_COLUMNS = 15, 2
+EDGE_COLUMNS, STREAM_COLUMNS = 16, 2
 
 
 class Killed(Exception):

@@ -18,6 +18,7 @@ REASONS = {
     "transport": "lost in ZMQ's queues",
     "restart": "passed while the node was away",
     "refused": "not taken by the outside",
+    "link": "lost between two hosts",
 }
 """What each reason for a drop means."""
 

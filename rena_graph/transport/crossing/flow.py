@@ -1,0 +1,188 @@
+"""Which samples go over a link and which have arrived: both ends as pure state machines, whatever gets lost between.
+
+A *generation* is one attempt to send the stream in order. The receiver begins a new one where something is missing,
+and says where to begin again; the sender obeys; messages of an older generation count no more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rena_graph.transport.crossing.messages import Grant, Position
+
+__all__ = ["Arrived", "Incoming", "Outgoing", "Span"]
+
+
+@dataclass(frozen=True)
+class Span:
+    """What to send next: `count` samples from `first` on, `skipped` before them being lost."""
+
+    first: int
+    count: int
+    skipped: int
+
+
+class Outgoing:
+    """The sender's side of one stream to one host. Sequence numbers are those of the ring it reads.
+
+    Attributes
+    ----------
+    next : int
+        Sequence number of the next sample to send.
+    arrived : int
+        All before is known to have arrived, or to be lost.
+    lost : int
+        How many of these were lost.
+    """
+
+    def __init__(self) -> None:
+        self.generation = 0
+        self.next = 0
+        self.arrived = 0
+        self.lost = 0
+        self._limit = 0
+        self._skipped = 0
+        self._holes: list[Span] = []
+
+    @property
+    def granted(self) -> bool:
+        """Whether the receiver has ever asked for the stream."""
+        return self.generation > 0
+
+    @property
+    def allowed(self) -> bool:
+        """Whether the receiver takes more now."""
+        return self._limit > self.next - self._skipped
+
+    def hear(self, grant: Grant) -> None:
+        """The receiver says what it has and what it wants."""
+        if grant.generation < self.generation:
+            return
+        if grant.generation > self.generation:
+            self.generation = grant.generation
+            self.next = grant.next
+            self._skipped = 0
+            # What lies behind is sent anew, as far as it is still there.
+            self._holes = [hole for hole in self._holes if hole.first < grant.next]
+        self.arrived = max(self.arrived, grant.next)
+        self._limit = grant.limit
+        while self._holes and self._holes[0].first < self.arrived:
+            self.lost += self._holes.pop(0).skipped
+
+    def span(self, floor: int, committed: int, most: int) -> Span | None:
+        """What to send now; None: nothing, or nothing is allowed.
+
+        Parameters
+        ----------
+        floor, committed : int
+            Sequence numbers of the oldest sample that the ring holds, and of the next one to be published.
+        most : int
+            Samples at most.
+        """
+        if not self.granted:
+            return None
+        if self.next < floor:
+            self._skipped += floor - self.next
+            self.next = floor
+        # What is lost takes no room on the way.
+        allowed = self._limit - (self.next - self._skipped)
+        count = min(committed - self.next, allowed, most)
+        return Span(self.next, count, self._skipped) if count > 0 else None
+
+    def sent(self, span: Span) -> None:
+        """This span is on its way."""
+        self.next = span.first + span.count
+        self._skipped = 0
+        if span.skipped:
+            self._holes.append(span)
+
+    def position(self, stream: str, ended: bool, committed: int) -> Position:
+        """What to say from time to time; samples that are lost but not yet said so are not passed over."""
+        return Position(stream, self.generation, self.next - self._skipped, ended and self.next >= committed)
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """Samples to take into the ring, after `lost` that never come."""
+
+    lost: int
+
+
+class Incoming:
+    """The receiver's side of one stream.
+
+    Parameters
+    ----------
+    stream : str
+        Its name.
+    window : int
+        Samples that may be on the way.
+    generation : int
+        Larger than any that a receiver before used for this stream.
+    source, next : int | None, int
+        Where a receiver before stopped: in which ring of the sender's, and at which sample.
+
+    Attributes
+    ----------
+    next : int
+        Sequence number, in the sender's ring, of the next sample to arrive.
+    """
+
+    def __init__(self, stream: str, window: int, generation: int = 0, source: int | None = None, next: int = 0) -> None:
+        self.stream = stream
+        self.window = window
+        self.generation = generation
+        self.next = next
+        self.source: int | None = None
+        self._before = source
+        self._pending = 0
+        self._limit = 0
+
+    def offered(self, source: int) -> Grant:
+        """The sender has the stream, in this ring. Another ring than before is read from its beginning."""
+        if source == self.source:
+            return self.grant()
+        if source != self._before:
+            self.next = 0
+        self.source = self._before = source
+        return self._again()
+
+    def data(self, generation: int, first: int, count: int, skipped: int) -> Arrived | Grant | None:
+        """Samples came: take them, answer with a grant that asks again, or (None) leave them.
+
+        Each gap is answered once: what comes after it belongs to a generation that is over.
+        """
+        if generation != self.generation or self.source is None:
+            return None
+        if first - skipped != self.next:
+            return self._again()
+        self.next = first + count
+        self._pending += count
+        return Arrived(skipped)
+
+    def position(self, said: Position) -> Grant:
+        """The sender says how far it is; where that is further than we are, something was lost on the way."""
+        if said.generation == self.generation and said.next > self.next:
+            return self._again()
+        return self.grant()
+
+    def ended(self, said: Position) -> bool:
+        """Whether this was the stream's end, and all of it is here."""
+        return said.ended and said.generation == self.generation and said.next == self.next and not self._pending
+
+    def taken(self, count: int) -> Grant | None:
+        """So many arrived samples lie in the ring; a grant, where one is due."""
+        self._pending -= count
+        return self.grant() if self._allowed() - self._limit >= self.window // 4 else None
+
+    def grant(self) -> Grant:
+        """What we have and want now."""
+        self._limit = self._allowed()
+        return Grant(self.stream, self.generation, self.next, self._limit)
+
+    def _allowed(self) -> int:
+        return self.next - self._pending + self.window
+
+    def _again(self) -> Grant:
+        self.generation += 1
+        return self.grant()

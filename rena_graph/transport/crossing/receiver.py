@@ -1,0 +1,284 @@
+"""Takes in the streams of other hosts: one socket a host, whose thread writes each stream into this host's ring."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import zmq
+
+from rena_graph.errors import PortTaken, RenaGraphError, WireError
+from rena_graph.transport.board import Board, EdgeColumn, StreamColumn
+from rena_graph.transport.crossing.flow import Arrived, Incoming
+from rena_graph.transport.crossing.keys import Doorman, KeyPair, secure_server
+from rena_graph.transport.crossing.messages import Data, Grant, Message, Offer, Position, Time, TimeAsked, pack, unpack
+from rena_graph.transport.crossing.sender import PIECE_BYTES, tune
+from rena_graph.transport.interface import StreamPort
+from rena_graph.transport.links import open_writer
+from rena_graph.transport.ring import RingWriter
+from rena_graph.transport.text import TextCodec
+from rena_graph.transport.wire import Chunk, Codec
+
+__all__ = ["Receiver"]
+
+log = logging.getLogger(__name__)
+
+WINDOW_BYTES = 4 << 20
+"""How much of a stream may be on the way: more than a Gbit link carries in 20 ms."""
+_PATIENCE = 1.0
+"""Seconds to wait for slow readers: before a hole, and before a publish that must wait for one of policy ``block``."""
+_BUSY_MS = 2
+_IDLE_MS = 200
+_SAY_EVERY = 1.0
+_SLACK = 64 * 1024
+
+
+@dataclass
+class _Inlet:
+    """One stream that comes from another host."""
+
+    host: str
+    codec: Codec
+    writer: RingWriter
+    flow: Incoming
+    row: memoryview
+    """The stream's row on the board."""
+    edges: list[memoryview]
+    """Those of all its readers here."""
+    waiting: deque[tuple[int, Chunk]] = field(default_factory=deque)
+    """Chunks that are here and not in the ring yet, each with what was lost before it; the window bounds them."""
+    since: float | None = None
+    """When the first of them began to wait for a reader."""
+    peer: bytes = b""
+    """Where the last message of it came from, to answer there."""
+    generation: int | None = None
+
+
+class Receiver:
+    """All streams that come to this host; a thread from :meth:`start` to :meth:`close`.
+
+    Parameters
+    ----------
+    context : zmq.Context
+        Of its own: it has one doorman.
+    bind : str
+        Address and port, such as ``tcp://10.77.0.2:*``.
+    ports : sequence of StreamPort
+        All streams that may ever come: they say how long a message can be.
+    keys : KeyPair | None
+        This host's; None: in the clear, on loopback only.
+    allowed : mapping of bytes to str
+        Public keys of the hosts that may come in, with their names.
+    clock : callable
+        Seconds, by which others set theirs.
+    failed : callable
+        Told when it ends by an error.
+
+    Raises
+    ------
+    PortTaken
+        The port is in use.
+    """
+
+    def __init__(
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        bind: str,
+        ports: Sequence[StreamPort],
+        keys: KeyPair | None,
+        allowed: Mapping[bytes, str],
+        clock: Callable[[], float],
+        failed: Callable[[str, RenaGraphError], None],
+    ) -> None:
+        self._secure = keys is not None
+        self._clock = clock
+        self._failed = failed
+        self._doorman = Doorman(context, allowed)
+        self._inlets: dict[str, _Inlet] = {}
+        self._stop = threading.Event()
+        self._said = float("-inf")
+        self.rejected = 0
+        """Messages that were not ours, or not this sender's to send."""
+        self._socket = context.socket(zmq.ROUTER)
+        tune(self._socket)
+        self._socket.setsockopt(zmq.MAXMSGSIZE, max(map(_largest_message, ports), default=0) + _SLACK)
+        if keys is not None:
+            secure_server(self._socket, keys)
+        try:
+            self._socket.bind(bind)
+        except zmq.ZMQError as problem:
+            self._socket.close(linger=0)
+            self._doorman.close()
+            raise PortTaken(f"streams from other hosts cannot come in at {bind}: {problem}") from problem
+        self.endpoint = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        self._thread = threading.Thread(target=self._run, name="rena-receive", daemon=True)
+
+    @property
+    def refused(self) -> int:
+        """Connections that were not let in."""
+        return self._doorman.refused
+
+    def take(self, port: StreamPort, host: str, board: Board) -> None:
+        """Take in one more stream, from this host alone; others that send it are not heard."""
+        row = board.stream(port.index).ints
+        again = bool(row[StreamColumn.LINK_SOURCE])
+        writer = open_writer(port, board, row[StreamColumn.EPOCH] + 1 if again else 0)
+        assert isinstance(writer, RingWriter), "streams cross between hosts from ring to ring"
+        window = max(2, min(WINDOW_BYTES // port.spec.sample_bytes, port.capacity))
+        # A receiver that comes after another must speak of later generations than that one did.
+        first = time.monotonic_ns() // 1_000_000
+        source = row[StreamColumn.LINK_SOURCE] or None
+        flow = Incoming(port.spec.name, window, first, source, writer.sequence - row[StreamColumn.LINK_BEGIN])
+        edges = [board.edge(index).ints for index in port.edges]
+        self._inlets[port.spec.name] = _Inlet(host, Codec(port.spec), writer, flow, row, edges)
+
+    def start(self) -> None:
+        """Let them come."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Take in no more; what had arrived lies in the rings, which end."""
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join(5.0)
+        for inlet in self._inlets.values():
+            inlet.writer.close()
+        self._socket.unbind(self.endpoint)
+        self._socket.close(linger=0)
+        self._doorman.close()
+
+    # -- the thread ----------------------------------------------------------------------------------
+    def _run(self) -> None:
+        try:
+            self._receive_forever()
+        except RenaGraphError as error:
+            self._failed("streams from other hosts", error)
+        except Exception as error:
+            log.exception("streams from other hosts")
+            self._failed("streams from other hosts", RenaGraphError(f"{type(error).__name__}: {error}"))
+
+    def _receive_forever(self) -> None:
+        poller = zmq.Poller()
+        poller.register(self._socket, zmq.POLLIN)
+        poller.register(self._doorman.socket, zmq.POLLIN)
+        while not self._stop.is_set():
+            busy = any(inlet.waiting for inlet in self._inlets.values())
+            ready = dict(poller.poll(_BUSY_MS if busy else _IDLE_MS))
+            if self._doorman.socket in ready:
+                self._doorman.answer()
+            if self._socket in ready:
+                self._receive()
+            if busy:
+                for inlet in self._inlets.values():
+                    self._put(inlet)
+
+    def _receive(self) -> None:
+        frames: list[zmq.Frame] = self._socket.recv_multipart(copy=False)
+        arrived = self._clock()
+        try:
+            self._handle(frames[0].bytes, self._host_of(frames), [frame.buffer for frame in frames[1:]], arrived)
+        except WireError as problem:
+            self._reject(str(problem))
+
+    def _host_of(self, frames: Sequence[zmq.Frame]) -> str | None:
+        """The host whose key the sender has; None where there are no keys."""
+        if not self._secure or len(frames) < 2:
+            return None
+        return str(frames[1].get("User-Id"))
+
+    def _handle(self, peer: bytes, host: str | None, frames: list[memoryview], arrived: float) -> None:
+        message = unpack(frames)
+        if isinstance(message, TimeAsked):
+            self._answer(peer, Time(message.sent, arrived, self._clock()))
+            return
+        if not isinstance(message, (Offer, Data, Position)):
+            raise WireError(f"a message of kind {message.kind!r}, which only a receiver sends")
+        inlet = self._inlets.get(message.stream)
+        if inlet is None:
+            raise WireError(f"stream {message.stream!r:.80}, which this host takes from nobody")
+        if self._secure and host != inlet.host:
+            raise WireError(f"stream {message.stream!r} from host {host}, which comes from {inlet.host}")
+        inlet.peer = peer
+        match message:
+            case Offer(source=source):
+                self._offered(inlet, source)
+            case Data():
+                self._data(inlet, message, frames[1:])
+            case Position():
+                self._reply(inlet, inlet.flow.position(message))
+                if inlet.flow.ended(message):
+                    inlet.writer.close()
+
+    def _offered(self, inlet: _Inlet, source: int) -> None:
+        if source != inlet.flow.source and source != inlet.row[StreamColumn.LINK_SOURCE]:
+            behind = sum(lost + chunk.info.count for lost, chunk in inlet.waiting)
+            inlet.row[StreamColumn.LINK_BEGIN] = inlet.writer.sequence + behind
+            inlet.row[StreamColumn.LINK_SOURCE] = source
+        self._reply(inlet, inlet.flow.offered(source))
+
+    def _data(self, inlet: _Inlet, message: Data, frames: list[memoryview]) -> None:
+        chunk = inlet.codec.decode(frames)
+        if not isinstance(chunk, Chunk):
+            raise WireError(f"stream {message.stream!r}: no samples behind a header that says so")
+        verdict = inlet.flow.data(message.generation, chunk.info.first, chunk.info.count, message.skipped)
+        if isinstance(verdict, Arrived):
+            inlet.waiting.append((verdict.lost, chunk))
+            self._put(inlet)
+        elif verdict is not None:
+            self._reply(inlet, verdict)
+
+    def _put(self, inlet: _Inlet) -> None:
+        """Into the ring with what waits, as far as readers let it."""
+        while inlet.waiting:
+            lost, chunk = inlet.waiting[0]
+            if self._must_wait(inlet, lost, chunk.info.count):
+                return
+            inlet.waiting.popleft()
+            inlet.since = None
+            if lost:
+                inlet.writer.skip(lost)
+                inlet.row[StreamColumn.LINK_LOST] += lost
+            inlet.writer.publish(chunk.data, chunk.timestamps, chunk.info.origin)
+            grant = inlet.flow.taken(chunk.info.count)
+            if grant is not None:
+                self._answer(inlet.peer, grant)
+
+    def _must_wait(self, inlet: _Inlet, lost: int, count: int) -> bool:
+        sequence = inlet.writer.sequence
+        behind = lost and any(e[EdgeColumn.ACTIVE] and e[EdgeColumn.POSITION] < sequence for e in inlet.edges)
+        if not behind and not inlet.writer.would_block(lost + count):
+            return False
+        now = time.monotonic()
+        inlet.since = inlet.since or now
+        return now - inlet.since < _PATIENCE
+
+    def _reply(self, inlet: _Inlet, grant: Grant) -> None:
+        if grant.generation != inlet.generation:
+            # The first is how every stream begins.
+            if inlet.generation is not None:
+                inlet.row[StreamColumn.LINK_REPAIRS] += 1
+            inlet.generation = grant.generation
+        self._answer(inlet.peer, grant)
+
+    def _answer(self, peer: bytes, message: Message) -> None:
+        # A peer that is gone asks again when it is back.
+        with suppress(zmq.Again, zmq.ZMQError):
+            self._socket.send_multipart([peer, pack(message)], zmq.DONTWAIT)
+
+    def _reject(self, text: str) -> None:
+        self.rejected += 1
+        now = time.monotonic()
+        if now - self._said >= _SAY_EVERY:
+            self._said = now
+            log.warning("a message from another host was rejected (%d so far): %s", self.rejected, text)
+
+
+def _largest_message(port: StreamPort) -> int:
+    """Bytes of the stream's longest frame: a piece or a sample; text may be as long as the ring can hold."""
+    spec = port.spec
+    return TextCodec(spec, port.capacity).room if spec.is_string else max(PIECE_BYTES, spec.sample_bytes)

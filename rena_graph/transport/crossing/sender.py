@@ -1,0 +1,217 @@
+"""Sends one stream of this host to one other host: a thread that reads the ring, and counts what arrived."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, cast
+
+import numpy as np
+import zmq
+
+from rena_graph.errors import RenaGraphError, WireError
+from rena_graph.transport.board import Board, EdgeColumn, StreamColumn
+from rena_graph.transport.crossing.flow import Outgoing, Span
+from rena_graph.transport.crossing.keys import KeyPair, secure_client
+from rena_graph.transport.crossing.messages import Data, Grant, Offer, pack, unpack
+from rena_graph.transport.interface import ChunkInfo, EdgeOptions, StreamPort
+from rena_graph.transport.links import open_reader
+from rena_graph.transport.ring_reader import RingReader
+from rena_graph.transport.waiter import RingWaiter
+from rena_graph.transport.wire import Codec
+
+__all__ = ["PIECE_BYTES", "Sender", "tune"]
+
+log = logging.getLogger(__name__)
+
+PIECE_BYTES = 256 * 1024
+"""A message carries so many bytes of samples at most, or one sample."""
+_BEHIND = 8
+"""Chunks that wait before several go in one message."""
+_HEARTBEAT = 0.25
+"""Seconds between two words about where we are, so that a loss at the end is noticed."""
+_NAP = 0.02
+"""Seconds after which a sender that waits for samples looks for requests."""
+_QUEUE = 1000
+
+
+def tune(socket: zmq.Socket[bytes]) -> None:
+    """What all sockets between hosts have in common: a peer that vanished is noticed, and looked for again."""
+    socket.setsockopt(zmq.LINGER, 0)
+    socket.setsockopt(zmq.SNDHWM, _QUEUE)
+    socket.setsockopt(zmq.RCVHWM, _QUEUE)
+    socket.setsockopt(zmq.HEARTBEAT_IVL, 500)
+    socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 1500)
+    socket.setsockopt(zmq.HEARTBEAT_TTL, 1500)
+    socket.setsockopt(zmq.HANDSHAKE_IVL, 3000)
+    socket.setsockopt(zmq.CONNECT_TIMEOUT, 1000)
+    socket.setsockopt(zmq.RECONNECT_IVL, 50)
+    socket.setsockopt(zmq.RECONNECT_IVL_MAX, 500)
+    socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
+
+
+class Sender:
+    """One stream to one host; :meth:`close` ends it.
+
+    Parameters
+    ----------
+    context : zmq.Context
+        For its socket.
+    port : StreamPort
+        The ring.
+    edge : EdgeOptions
+        The row of the board on which it is counted what arrived, and what was lost on the way (reason ``link``).
+    board : Board
+        This host's counters.
+    source : int
+        Tells this ring from any other that ever carried the stream.
+    endpoint : str
+        Where the other host's receiver is.
+    keys : (KeyPair, bytes) | None
+        Our keys and the public one of the receiver; None: in the clear.
+    failed : callable
+        Told when it ends by an error.
+    """
+
+    def __init__(
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        port: StreamPort,
+        edge: EdgeOptions,
+        board: Board,
+        source: int,
+        endpoint: str,
+        keys: tuple[KeyPair, bytes] | None,
+        failed: Callable[[str, RenaGraphError], None],
+    ) -> None:
+        self._name = port.spec.name
+        self._source = source
+        self._codec = Codec(port.spec)
+        self._piece = max(1, PIECE_BYTES // port.spec.sample_bytes)
+        reader = open_reader(port, edge, board, start=0)
+        assert isinstance(reader, RingReader), "streams cross between hosts from ring to ring"
+        self._reader = reader
+        self._waiter = RingWaiter([reader])
+        self._row = board.edge(edge.index).ints
+        self._stream_row = board.stream(port.index).ints
+        self._flow = Outgoing()
+        self._failed = failed
+        self._stop = threading.Event()
+        self._socket = context.socket(zmq.DEALER)
+        tune(self._socket)
+        if keys is not None:
+            secure_client(self._socket, *keys)
+        self._socket.connect(endpoint)
+        self._thread = threading.Thread(target=self._run, name=f"rena-send-{self._name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin; everything is sent from the stream's first sample on."""
+        self._thread.start()
+
+    def drained(self) -> bool:
+        """Whether all that was published so far has arrived."""
+        return self._flow.arrived >= self._reader.bounds()[1]
+
+    def close(self) -> None:
+        """End it. What has not arrived yet stays where it is."""
+        self._stop.set()
+        self._waiter.doorbell.ring()
+        if self._thread.ident is not None:
+            self._thread.join(5.0)
+        self._waiter.close()
+        self._reader.close()
+        self._socket.close(linger=0)
+
+    def _run(self) -> None:
+        try:
+            self._send_forever()
+        except RenaGraphError as error:
+            self._failed(f"stream {self._name!r} to another host", error)
+        except Exception as error:
+            log.exception("stream %r to another host", self._name)
+            text = f"stream {self._name!r} to another host: {type(error).__name__}: {error}"
+            self._failed(f"stream {self._name!r} to another host", RenaGraphError(text))
+
+    def _send_forever(self) -> None:
+        next_word = 0.0
+        while not self._stop.is_set():
+            self._hear()
+            now = time.monotonic()
+            if now >= next_word:
+                self._say_where()
+                next_word = now + _HEARTBEAT
+            if self._send_some():
+                continue
+            if self._flow.granted and self._flow.allowed:
+                self._waiter.wait(now + _NAP, True)
+            else:
+                self._socket.poll(int(_NAP * 1000))
+
+    def _hear(self) -> None:
+        while self._socket.poll(0):
+            frames = self._socket.recv_multipart()
+            try:
+                message = unpack(frames)
+            except WireError as problem:
+                log.warning("stream %r: the receiver sent %s", self._name, problem)
+                continue
+            if isinstance(message, Grant) and message.stream == self._name:
+                self._flow.hear(message)
+                self._count()
+
+    def _count(self) -> None:
+        row, flow = self._row, self._flow
+        row[EdgeColumn.DROPPED_LINK] = flow.lost
+        row[EdgeColumn.DELIVERED] = flow.arrived - flow.lost
+        row[EdgeColumn.POSITION] = flow.arrived
+
+    def _say_where(self) -> None:
+        _, committed = self._reader.bounds()
+        ended = bool(self._stream_row[StreamColumn.ENDED])
+        self._post([pack(Offer(self._name, self._source))])
+        if self._flow.granted:
+            self._post([pack(self._flow.position(self._name, ended, committed))])
+
+    def _send_some(self) -> bool:
+        """Send what may be sent and is there; whether that was anything."""
+        sent = False
+        while not self._stop.is_set():
+            floor, committed = self._reader.bounds()
+            span = self._flow.span(floor, committed, self._piece)
+            if span is None or not self._send(span):
+                return sent
+            sent = True
+            if self._socket.poll(0):
+                return True
+        return sent
+
+    def _send(self, span: Span) -> bool:
+        chunk = self._reader.chunk_at(span.first)
+        count, origin, epoch = span.count, float("nan"), 0
+        if chunk is not None:
+            origin, epoch = chunk.origin, chunk.epoch
+            left = chunk.first + chunk.count - span.first
+            # Chunk by chunk, so that each keeps its origin; not where that would only make us slower.
+            if left < count < _BEHIND * max(1, left):
+                count = left
+        data, stamps = self._reader.look(span.first, count)
+        data, stamps = np.array(data), np.array(stamps)
+        if not self._reader.intact(span.first) or len(data) != count:
+            return True  # overtaken: the next look finds the new floor
+        span = Span(span.first, count, span.skipped)
+        info = ChunkInfo(span.first, count, 0.0, origin, epoch)
+        header = pack(Data(self._name, self._flow.generation, span.skipped))
+        if not self._post([header, *self._codec.encode(info, data, stamps)]):
+            return False
+        self._flow.sent(span)
+        return True
+
+    def _post(self, frames: list[Any]) -> bool:
+        """Whether the queue took it."""
+        try:
+            self._socket.send_multipart(cast("list[bytes]", frames), zmq.DONTWAIT, copy=False)
+        except zmq.Again:
+            return False
+        return True
