@@ -23,7 +23,6 @@ __all__ = ["Board", "EdgeColumn", "NodeColumn", "Row", "StreamColumn"]
 
 MAGIC = int.from_bytes(b"RGBOARD2", "little")
 _HEADER = 64
-_CLOCK = 48  # in the header
 _SCALARS = 64
 """Columns of a row that are single numbers; histograms come after them."""
 _STREAM_ROW = _SCALARS
@@ -279,11 +278,6 @@ class Board:
 
     def _row(self, start: int, width: int) -> Row:
         return Row(self._ints[start : start + width], self._floats[start : start + width])
-
-    @property
-    def clock(self) -> Row:
-        """Four cells of the header for the host's way to graph time; see :mod:`rena_graph.runtime.hosts.host_clock`."""
-        return self._row(_CLOCK, 4)
 
     def stream(self, index: int) -> Row:
         """Row of a stream; columns are :class:`StreamColumn`."""
