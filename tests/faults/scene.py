@@ -26,14 +26,15 @@ AFTER = 1.0
 
 def fault_graph(folder: Path, samples: int = 1_000_000, **bad: Any) -> dict[str, Any]:
     """C → above → bad → reader, and beside it D → beside → listener; the sources end after so many samples."""
-    # On a busy machine a restart takes longer than the second that a window holds by default.
+    # On a busy machine a restart takes longer than the second that a window holds by default, a node's and a host agent's:
+    # after that one's the sources catch up all at once.
     patience = {"buffer_duration": 10.0}
     params = {"fail": "", "mark": str(folder / "mark")}
     nodes = {
-        "above": relay("C", "A", RATE),
+        "above": relay("C", "A", RATE, **patience),
         "bad": {**relay("A", "X", RATE), "script": "fails_when_told.py", "params": params, **patience, **bad},
         "reader": _arrivals(folder / "reader.npz", "X", **patience),
-        "beside": relay("D", "Y", RATE),
+        "beside": relay("D", "Y", RATE, **patience),
         "listener": _arrivals(folder / "listener.npz", "Y", **patience),
     }
     return document({"C": counter(RATE, samples=samples), "D": counter(RATE, samples=samples)}, nodes)
