@@ -22,13 +22,15 @@ __all__ = ["RATE", "Fault", "Scene", "fault_graph"]
 RATE = 250.0
 AFTER = 1.0
 """Seconds beyond the first sample after the fault over which the neighbours' rate is taken."""
+BEGINS_WITHIN = 0.2
+"""Seconds after a fault in which what was on its way still arrives."""
 
 
 def fault_graph(folder: Path, samples: int = 1_000_000, **bad: Any) -> dict[str, Any]:
     """C → above → bad → reader, and beside it D → beside → listener; the sources end after so many samples."""
-    # On a busy machine a restart takes longer than the second that a window holds by default, a node's and a host agent's:
-    # after that one's the sources catch up all at once.
-    patience = {"buffer_duration": 10.0}
+    # On a busy machine a restart takes longer than the second that a window holds by default: a node's, and a host
+    # agent's, after which the sources catch up all at once.
+    patience: dict[str, Any] = {"buffer_duration": 10.0}
     params = {"fail": "", "mark": str(folder / "mark")}
     nodes = {
         "above": relay("C", "A", RATE, **patience),
@@ -141,11 +143,10 @@ def _saved(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def _first_after_the_hole(times: NDArray[Any], since: float) -> float | None:
-    """When samples came again after the longest pause that began at the fault, or just before it."""
-    near = times[times >= since - 0.2]
-    if len(near) < 2:
-        return None
-    return float(near[1 + int(np.argmax(np.diff(near)))])
+    """When samples came again after the longest pause that began with the fault."""
+    begins, ends = times[:-1], times[1:]
+    with_it = np.flatnonzero((ends > since) & (begins < since + BEGINS_WITHIN))
+    return float(ends[with_it[np.argmax((ends - begins)[with_it])]]) if len(with_it) else None
 
 
 def _delivered(status: dict[str, Any], stream: str, node: str) -> int:
