@@ -56,7 +56,8 @@ def record(row: FaultRow) -> None:
 
 def markdown(rows: list[FaultRow]) -> str:
     """The rows as a table, those of nodes first; of a fault that was recorded several times the newest counts."""
-    newest = {row.fault: row for row in sorted(rows, key=lambda row: (": " in row.fault, row.fault))}
+    frame = ("coordinator", "host agent", "launcher", "node and coordinator")
+    newest = {row.fault: row for row in sorted(rows, key=lambda row: (row.fault.startswith(frame), row.fault))}
     head = "| fault | what became of it | seen after | first sample after | lost | repeated | neighbours' rate |"
     lines = [head, "| --- | --- | --- | --- | --- | --- | --- |"]
     for row in newest.values():
