@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -18,7 +18,7 @@ from rena_graph.runtime.setup import InputSetup, NodeSetup, OutputSetup
 from rena_graph.streams.spec import StreamSpec
 from rena_graph.transport.interface import EdgeOptions, StreamPort
 
-__all__ = ["HostPaths", "Plan", "SinkPlan", "make_plan"]
+__all__ = ["Crossing", "HostPaths", "Plan", "SinkPlan", "make_plan"]
 
 RETENTION = 10.0
 """Seconds that a ring keeps beyond the longest input window of its readers."""
@@ -76,6 +76,17 @@ class SinkPlan:
 
 
 @dataclass(frozen=True)
+class Crossing:
+    """One stream that goes to one other host, and the row of its edge; `policy` as of a reader."""
+
+    stream: str
+    to: str
+    edge: int
+    policy: Literal["fifo", "latest", "block"] = "fifo"
+    block_timeout: float = 1.0
+
+
+@dataclass(frozen=True)
 class Plan:
     """Everything of a run on one host.
 
@@ -89,6 +100,12 @@ class Plan:
         Rows after those of the nodes' edges.
     node_rows : dict
         Board row of each node.
+    host : str
+        Name of the host that this plan is of.
+    incoming : mapping of str to str
+        Streams that come from other hosts, and from which.
+    outgoing : tuple of Crossing
+        Streams that go to other hosts.
     """
 
     graph: Graph
@@ -98,6 +115,9 @@ class Plan:
     edges: tuple[tuple[Edge, StreamSpec], ...]
     sinks: tuple[SinkPlan, ...]
     node_rows: dict[str, int]
+    host: str = ""
+    incoming: Mapping[str, str] = field(default_factory=dict)
+    outgoing: tuple[Crossing, ...] = ()
 
     @property
     def edge_count(self) -> int:

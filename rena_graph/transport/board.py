@@ -23,6 +23,7 @@ __all__ = ["Board", "EdgeColumn", "NodeColumn", "Row", "StreamColumn"]
 
 MAGIC = int.from_bytes(b"RGBOARD2", "little")
 _HEADER = 64
+_CLOCK, _CLOCK_CELLS = 48, 7  # in the header
 _SCALARS = 64
 """Columns of a row that are single numbers; histograms come after them."""
 _STREAM_ROW = _SCALARS
@@ -75,6 +76,10 @@ class StreamColumn(IntEnum):
     """Samples that the link lost for good."""
     LINK_REPAIRS = 21
     """Times that the link had lost something, which was asked for again."""
+    LINK_LOST_BEFORE = 22
+    """Of ``LINK_LOST``, what was lost of other rings than ``LINK_SOURCE``."""
+    LINK_RING = 23
+    """Of a stream that other hosts take: which ring this is, as they know it; 0 where none does."""
 
 
 @unique
@@ -278,6 +283,11 @@ class Board:
 
     def _row(self, start: int, width: int) -> Row:
         return Row(self._ints[start : start + width], self._floats[start : start + width])
+
+    @property
+    def clock(self) -> Row:
+        """Cells of the header for the host's way to graph time; see :mod:`rena_graph.runtime.hosts.host_clock`."""
+        return self._row(_CLOCK, _CLOCK_CELLS)
 
     def stream(self, index: int) -> Row:
         """Row of a stream; columns are :class:`StreamColumn`."""

@@ -46,12 +46,13 @@ class RingWaiter:
     readers : sequence of RingReader
         May be empty.
     clock : callable
-        Monotonic seconds.
+        Seconds, in which deadlines are given; graph time on a host whose own clock shows another.
     """
 
     def __init__(self, readers: Sequence[RingReader], clock: Callable[[], float] = time.monotonic) -> None:
         self.doorbell = RingDoorbell()
         self._clock = clock
+        self._foreign = clock is not time.monotonic
         watched = readers[: futex.MAX_WORDS - 1]
         self._longest = _LONGEST if len(watched) == len(readers) else _POLL
         self._bells = [(3 * i, reader.bell) for i, reader in enumerate(watched, 1)]
@@ -73,6 +74,8 @@ class RingWaiter:
             deadline = latest
         # A timer that is over when it is set costs the kernel ten times what any other wait does.
         if deadline > now:
+            if self._foreign:
+                deadline += time.monotonic() - now
             (self._all if on_data else self._own).sleep(deadline)
         expected = self._all.expected
         self._own.expected[0] = expected[0] = self.doorbell.value[0]

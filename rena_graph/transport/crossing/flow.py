@@ -30,19 +30,23 @@ class Outgoing:
     next : int
         Sequence number of the next sample to send.
     arrived : int
-        All before is known to have arrived, or to be lost.
+        All before is known to lie in the receiver's ring, or to be lost.
     lost : int
         How many of these were lost.
+
+    Parameters
+    ----------
+    arrived, lost : int
+        What a sender before knew of this ring.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, arrived: int = 0, lost: int = 0) -> None:
         self.generation = 0
         self.next = 0
-        self.arrived = 0
-        self.lost = 0
+        self.arrived = arrived
+        self.lost = lost
         self._limit = 0
         self._skipped = 0
-        self._holes: list[Span] = []
 
     @property
     def granted(self) -> bool:
@@ -62,12 +66,9 @@ class Outgoing:
             self.generation = grant.generation
             self.next = grant.next
             self._skipped = 0
-            # What lies behind is sent anew, as far as it is still there.
-            self._holes = [hole for hole in self._holes if hole.first < grant.next]
-        self.arrived = max(self.arrived, grant.next)
+        if grant.taken >= self.arrived:
+            self.arrived, self.lost = grant.taken, grant.lost
         self._limit = grant.limit
-        while self._holes and self._holes[0].first < self.arrived:
-            self.lost += self._holes.pop(0).skipped
 
     def span(self, floor: int, committed: int, most: int) -> Span | None:
         """What to send now; None: nothing, or nothing is allowed.
@@ -93,8 +94,6 @@ class Outgoing:
         """This span is on its way."""
         self.next = span.first + span.count
         self._skipped = 0
-        if span.skipped:
-            self._holes.append(span)
 
     def position(self, stream: str, ended: bool, committed: int) -> Position:
         """What to say from time to time; samples that are lost but not yet said so are not passed over."""
@@ -103,9 +102,10 @@ class Outgoing:
 
 @dataclass(frozen=True)
 class Arrived:
-    """Samples to take into the ring, after `lost` that never come."""
+    """Samples to take into the ring, after `lost` that never come; of the sender's ring `source`."""
 
     lost: int
+    source: int
 
 
 class Incoming:
@@ -119,23 +119,29 @@ class Incoming:
         Samples that may be on the way.
     generation : int
         Larger than any that a receiver before used for this stream.
-    source, next : int | None, int
-        Where a receiver before stopped: in which ring of the sender's, and at which sample.
+    source, next, lost : int | None, int, int
+        Where a receiver before stopped: in which ring of the sender's, at which sample, and how many never came.
 
     Attributes
     ----------
     next : int
         Sequence number, in the sender's ring, of the next sample to arrive.
+    lost : int
+        Samples of that ring that never came.
     """
 
-    def __init__(self, stream: str, window: int, generation: int = 0, source: int | None = None, next: int = 0) -> None:
+    def __init__(
+        self, stream: str, window: int, generation: int = 0, source: int | None = None, next: int = 0, lost: int = 0
+    ) -> None:
         self.stream = stream
         self.window = window
         self.generation = generation
         self.next = next
+        self.lost = lost
         self.source: int | None = None
         self._before = source
         self._pending = 0
+        self._behind = 0
         self._limit = 0
 
     def offered(self, source: int) -> Grant:
@@ -143,7 +149,7 @@ class Incoming:
         if source == self.source:
             return self.grant()
         if source != self._before:
-            self.next = 0
+            self.next = self.lost = self._behind = 0
         self.source = self._before = source
         return self._again()
 
@@ -158,7 +164,8 @@ class Incoming:
             return self._again()
         self.next = first + count
         self._pending += count
-        return Arrived(skipped)
+        self._behind += skipped + count
+        return Arrived(skipped, self.source)
 
     def position(self, said: Position) -> Grant:
         """The sender says how far it is; where that is further than we are, something was lost on the way."""
@@ -170,15 +177,19 @@ class Incoming:
         """Whether this was the stream's end, and all of it is here."""
         return said.ended and said.generation == self.generation and said.next == self.next and not self._pending
 
-    def taken(self, count: int) -> Grant | None:
-        """So many arrived samples lie in the ring; a grant, where one is due."""
+    def taken(self, count: int, after: Arrived) -> Grant | None:
+        """So many samples that arrived lie in the ring; a grant, where one is due."""
         self._pending -= count
+        if after.source == self.source:
+            self._behind -= after.lost + count
+            self.lost += after.lost
         return self.grant() if self._allowed() - self._limit >= self.window // 4 else None
 
     def grant(self) -> Grant:
         """What we have and want now."""
         self._limit = self._allowed()
-        return Grant(self.stream, self.generation, self.next, self._limit)
+        taken = self.next - self._behind
+        return Grant(self.stream, self.generation, self.next, taken, self.lost, self._limit)
 
     def _allowed(self) -> int:
         return self.next - self._pending + self.window

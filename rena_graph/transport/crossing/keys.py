@@ -65,15 +65,17 @@ class Doorman:
         self.socket = context.socket(zmq.REP)
         self.socket.bind(_ZAP)
 
-    def answer(self) -> None:
-        """Answer one question; call when the socket has one."""
+    def answer(self) -> str | None:
+        """Answer one question; call when the socket has one. The address that was refused; None where none was."""
         frames = self.socket.recv_multipart()
         host = self._host(frames)
-        if host is None:
-            self.refused += 1
         request = frames[1] if len(frames) > 1 else b""
         verdict = [b"200", b"OK", host.encode()] if host is not None else [b"400", b"unknown key", b""]
         self.socket.send_multipart([b"1.0", request, *verdict, b""])
+        if host is not None:
+            return None
+        self.refused += 1
+        return frames[3].decode(errors="replace") if len(frames) > 3 else "nowhere"
 
     def _host(self, frames: list[bytes]) -> str | None:
         if len(frames) != 7 or frames[0] != b"1.0" or frames[5] != b"CURVE":

@@ -5,7 +5,9 @@ The first frame is :data:`MAGIC`, one byte of version, one letter, and a msgpack
     O   [stream, source]                    sender: I have this stream; `source` is the ring that it lies in
     D   [stream, generation, skipped]       sender: samples; the three frames of a wire ``D`` follow
     P   [stream, generation, next, ended]   sender: all before `next` was sent; whether no more comes
-    G   [stream, generation, next, limit]   receiver: all before `next` is here; send what lies below `limit`
+    G   [stream, generation, next, taken, lost, limit]
+                                            receiver: all before `next` is here, all before `taken` is in the ring but
+                                            for `lost` samples that never come; send what lies below `limit`
     T   [t0]                                what time is it?
     R   [t0, t1, t2]                        the answer: arrived at t1, left at t2
 
@@ -77,12 +79,17 @@ class Position:
 
 @dataclass(frozen=True)
 class Grant:
-    """All before `next` has arrived; what lies below `limit` may be sent. A new generation begins again at `next`."""
+    """All before `next` has arrived; what lies below `limit` may be sent. A new generation begins again at `next`.
+
+    All before `taken` lies in the receiver's ring, but for `lost` samples that the link lost for good.
+    """
 
     kind: ClassVar[bytes] = b"G"
     stream: str
     generation: int
     next: int
+    taken: int
+    lost: int
     limit: int
 
 
@@ -110,7 +117,7 @@ _KINDS: dict[bytes, tuple[type[Any], tuple[type, ...]]] = {
     b"O": (Offer, (str, int)),
     b"D": (Data, (str, int, int)),
     b"P": (Position, (str, int, int, bool)),
-    b"G": (Grant, (str, int, int, int)),
+    b"G": (Grant, (str, int, int, int, int, int)),
     b"T": (TimeAsked, (float,)),
     b"R": (Time, (float, float, float)),
 }

@@ -43,6 +43,8 @@ class _Inlet:
     """One stream that comes from another host."""
 
     host: str
+    port: StreamPort
+    board: Board
     codec: Codec
     writer: RingWriter
     flow: Incoming
@@ -50,13 +52,15 @@ class _Inlet:
     """The stream's row on the board."""
     edges: list[memoryview]
     """Those of all its readers here."""
-    waiting: deque[tuple[int, Chunk]] = field(default_factory=deque)
+    waiting: deque[tuple[Arrived, Chunk]] = field(default_factory=deque)
     """Chunks that are here and not in the ring yet, each with what was lost before it; the window bounds them."""
     since: float | None = None
     """When the first of them began to wait for a reader."""
     peer: bytes = b""
     """Where the last message of it came from, to answer there."""
     generation: int | None = None
+    ended: bool = False
+    """Whether the stream has ended; a node that is started again takes it up again."""
 
 
 class Receiver:
@@ -126,16 +130,23 @@ class Receiver:
     def take(self, port: StreamPort, host: str, board: Board) -> None:
         """Take in one more stream, from this host alone; others that send it are not heard."""
         row = board.stream(port.index).ints
-        again = bool(row[StreamColumn.LINK_SOURCE])
-        writer = open_writer(port, board, row[StreamColumn.EPOCH] + 1 if again else 0)
-        assert isinstance(writer, RingWriter), "streams cross between hosts from ring to ring"
+        writer = self._writer(port, board, row[StreamColumn.EPOCH] + 1)
         window = max(2, min(WINDOW_BYTES // port.spec.sample_bytes, port.capacity))
         # A receiver that comes after another must speak of later generations than that one did.
         first = time.monotonic_ns() // 1_000_000
         source = row[StreamColumn.LINK_SOURCE] or None
-        flow = Incoming(port.spec.name, window, first, source, writer.sequence - row[StreamColumn.LINK_BEGIN])
+        # What of the ring before was here, and not in this ring when its receiver died, is gone.
+        begin = row[StreamColumn.LINK_BEGIN] = min(row[StreamColumn.LINK_BEGIN], writer.sequence)
+        lost = row[StreamColumn.LINK_LOST] - row[StreamColumn.LINK_LOST_BEFORE]
+        flow = Incoming(port.spec.name, window, first, source, writer.sequence - begin, lost)
         edges = [board.edge(index).ints for index in port.edges]
-        self._inlets[port.spec.name] = _Inlet(host, Codec(port.spec), writer, flow, row, edges)
+        self._inlets[port.spec.name] = _Inlet(host, port, board, Codec(port.spec), writer, flow, row, edges)
+
+    @staticmethod
+    def _writer(port: StreamPort, board: Board, epoch: int) -> RingWriter:
+        writer = open_writer(port, board, epoch)
+        assert isinstance(writer, RingWriter), "streams cross between hosts from ring to ring"
+        return writer
 
     def start(self) -> None:
         """Let them come."""
@@ -169,8 +180,10 @@ class Receiver:
         while not self._stop.is_set():
             busy = any(inlet.waiting for inlet in self._inlets.values())
             ready = dict(poller.poll(_BUSY_MS if busy else _IDLE_MS))
-            if self._doorman.socket in ready:
-                self._doorman.answer()
+            if self._doorman.socket in ready and (who := self._doorman.answer()) is not None:
+                self._say(
+                    "a connection from %s was refused: its key is none of this run's (%d so far)", who, self.refused
+                )
             if self._socket in ready:
                 self._receive()
             if busy:
@@ -213,12 +226,15 @@ class Receiver:
                 self._reply(inlet, inlet.flow.position(message))
                 if inlet.flow.ended(message):
                     inlet.writer.close()
+                    inlet.ended = True
 
     def _offered(self, inlet: _Inlet, source: int) -> None:
-        if source != inlet.flow.source and source != inlet.row[StreamColumn.LINK_SOURCE]:
-            behind = sum(lost + chunk.info.count for lost, chunk in inlet.waiting)
-            inlet.row[StreamColumn.LINK_BEGIN] = inlet.writer.sequence + behind
-            inlet.row[StreamColumn.LINK_SOURCE] = source
+        row = inlet.row
+        if source != inlet.flow.source and source != row[StreamColumn.LINK_SOURCE]:
+            lost = sum(after.lost for after, _ in inlet.waiting)
+            row[StreamColumn.LINK_BEGIN] = inlet.writer.sequence + lost + sum(c.info.count for _, c in inlet.waiting)
+            row[StreamColumn.LINK_LOST_BEFORE] = row[StreamColumn.LINK_LOST] + lost
+            row[StreamColumn.LINK_SOURCE] = source
         self._reply(inlet, inlet.flow.offered(source))
 
     def _data(self, inlet: _Inlet, message: Data, frames: list[memoryview]) -> None:
@@ -227,7 +243,9 @@ class Receiver:
             raise WireError(f"stream {message.stream!r}: no samples behind a header that says so")
         verdict = inlet.flow.data(message.generation, chunk.info.first, chunk.info.count, message.skipped)
         if isinstance(verdict, Arrived):
-            inlet.waiting.append((verdict.lost, chunk))
+            if inlet.ended:
+                inlet.writer, inlet.ended = self._writer(inlet.port, inlet.board, inlet.row[StreamColumn.EPOCH]), False
+            inlet.waiting.append((verdict, chunk))
             self._put(inlet)
         elif verdict is not None:
             self._reply(inlet, verdict)
@@ -235,16 +253,16 @@ class Receiver:
     def _put(self, inlet: _Inlet) -> None:
         """Into the ring with what waits, as far as readers let it."""
         while inlet.waiting:
-            lost, chunk = inlet.waiting[0]
-            if self._must_wait(inlet, lost, chunk.info.count):
+            after, chunk = inlet.waiting[0]
+            if self._must_wait(inlet, after.lost, chunk.info.count):
                 return
             inlet.waiting.popleft()
             inlet.since = None
-            if lost:
-                inlet.writer.skip(lost)
-                inlet.row[StreamColumn.LINK_LOST] += lost
+            if after.lost:
+                inlet.writer.skip(after.lost)
+                inlet.row[StreamColumn.LINK_LOST] += after.lost
             inlet.writer.publish(chunk.data, chunk.timestamps, chunk.info.origin)
-            grant = inlet.flow.taken(chunk.info.count)
+            grant = inlet.flow.taken(chunk.info.count, after)
             if grant is not None:
                 self._answer(inlet.peer, grant)
 
@@ -272,10 +290,14 @@ class Receiver:
 
     def _reject(self, text: str) -> None:
         self.rejected += 1
+        self._say("a message from another host was rejected: %s (%d so far)", text, self.rejected)
+
+    def _say(self, text: str, *values: object) -> None:
+        """Log it, unless something was said just now."""
         now = time.monotonic()
         if now - self._said >= _SAY_EVERY:
             self._said = now
-            log.warning("a message from another host was rejected (%d so far): %s", self.rejected, text)
+            log.warning(text, *values)
 
 
 def _largest_message(port: StreamPort) -> int:

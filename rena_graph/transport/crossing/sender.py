@@ -73,6 +73,8 @@ class Sender:
         Our keys and the public one of the receiver; None: in the clear.
     failed : callable
         Told when it ends by an error.
+    resume : bool
+        Go on with the ledger of a sender before, of the same ring to the same host.
     """
 
     def __init__(
@@ -85,20 +87,24 @@ class Sender:
         endpoint: str,
         keys: tuple[KeyPair, bytes] | None,
         failed: Callable[[str, RenaGraphError], None],
+        resume: bool = False,
     ) -> None:
         self._name = port.spec.name
         self._source = source
         self._codec = Codec(port.spec)
         self._piece = max(1, PIECE_BYTES // port.spec.sample_bytes)
+        self._row = board.edge(edge.index).ints
+        known = (self._row[EdgeColumn.POSITION], self._row[EdgeColumn.DROPPED_LINK]) if resume else (0, 0)
         reader = open_reader(port, edge, board, start=0)
         assert isinstance(reader, RingReader), "streams cross between hosts from ring to ring"
         self._reader = reader
         self._waiter = RingWaiter([reader])
-        self._row = board.edge(edge.index).ints
         self._stream_row = board.stream(port.index).ints
-        self._flow = Outgoing()
+        self._flow = Outgoing(*known)
+        self._count()
         self._failed = failed
         self._stop = threading.Event()
+        self._asked = False
         self._socket = context.socket(zmq.DEALER)
         tune(self._socket)
         if keys is not None:
@@ -111,8 +117,12 @@ class Sender:
         self._thread.start()
 
     def drained(self) -> bool:
-        """Whether all that was published so far has arrived."""
-        return self._flow.arrived >= self._reader.bounds()[1]
+        """Whether all that was published so far lies in the other host's ring; where not, it is asked at once."""
+        if self._flow.arrived >= self._reader.bounds()[1]:
+            return True
+        self._asked = True
+        self._waiter.doorbell.ring()
+        return False
 
     def close(self) -> None:
         """End it. What has not arrived yet stays where it is."""
@@ -139,7 +149,8 @@ class Sender:
         while not self._stop.is_set():
             self._hear()
             now = time.monotonic()
-            if now >= next_word:
+            if now >= next_word or self._asked:
+                self._asked = False
                 self._say_where()
                 next_word = now + _HEARTBEAT
             if self._send_some():

@@ -24,6 +24,7 @@ class World:
         self.back: list[Grant] = []
         self.got: list[tuple[int, int, int]] = []
         self.window = window
+        self.waiting: list[tuple[int, Arrived]] = []
         self.untaken = 0
 
     @property
@@ -63,17 +64,19 @@ class World:
             verdict = self.into.data(generation, span.first, span.count, span.skipped)
             if isinstance(verdict, Arrived):
                 self.got.append((span.first, span.count, span.skipped))
+                self.waiting.append((span.count, verdict))
                 self.untaken += span.count
                 assert self.untaken <= self.window, "what is on the way is bounded"
             elif verdict is not None:
                 self.back.append(verdict)
 
     def take(self) -> None:
-        if self.untaken:
-            grant = self.into.taken(self.untaken)
-            self.untaken = 0
+        for count, arrived in self.waiting:
+            grant = self.into.taken(count, arrived)
             if grant is not None:
                 self.back.append(grant)
+        self.waiting = []
+        self.untaken = 0
 
 
 steps = st.lists(
@@ -116,6 +119,8 @@ def test_every_sample_arrives_once_and_in_order_or_is_counted_as_lost(
         expected = first + count
     if world.produced:
         assert expected == world.produced
+    world.say()
+    world.deliver(False)
     lost = sum(skipped for _, _, skipped in world.got)
     assert (world.out.arrived, world.out.lost) == (world.produced, lost)
 
@@ -149,7 +154,7 @@ def test_another_ring_is_read_from_its_beginning_and_the_same_one_where_it_was_l
     into = Incoming("S", 100, generation=7)
     first = into.offered(1)
     assert (first.generation, first.next, first.limit) == (8, 0, 100)
-    assert into.data(8, 0, 30, 0) == Arrived(0)
+    assert into.data(8, 0, 30, 0) == Arrived(0, 1)
     again = Incoming("S", 100, generation=50, source=1, next=30)
     assert again.offered(1).next == 30
     other = Incoming("S", 100, generation=50, source=1, next=30)
@@ -158,11 +163,44 @@ def test_another_ring_is_read_from_its_beginning_and_the_same_one_where_it_was_l
 
 def test_what_is_older_than_the_generation_counts_no_more() -> None:
     out = Outgoing()
-    out.hear(Grant("S", 5, 10, 100))
+    out.hear(Grant("S", 5, 10, 10, 0, 100))
     assert out.next == 10
-    out.hear(Grant("S", 4, 0, 500))
+    out.hear(Grant("S", 4, 0, 0, 0, 500))
     assert (out.generation, out.next) == (5, 10)
     into = Incoming("S", 100, generation=5)
     into.offered(1)
     assert into.data(5, 0, 10, 0) is None
     assert isinstance(into.data(6, 3, 10, 0), Grant)
+
+
+def test_what_waits_for_slow_readers_has_not_arrived_yet() -> None:
+    into, out = Incoming("S", 100, generation=5), Outgoing()
+    out.hear(into.offered(1))
+    assert out.span(0, 30, 50) is not None
+    arrived = into.data(out.generation, 10, 20, 10)
+    assert arrived == Arrived(10, 1)
+    out.hear(into.grant())
+    assert (out.arrived, out.lost) == (0, 0)
+    into.taken(20, arrived)
+    out.hear(into.grant())
+    assert (out.arrived, out.lost) == (30, 10)
+
+
+def test_what_waits_of_a_ring_before_says_nothing_about_the_next_one() -> None:
+    into = Incoming("S", 100, generation=5)
+    into.offered(1)
+    before = into.data(6, 3, 20, 3)
+    assert isinstance(before, Arrived)
+    other = into.offered(2)
+    assert (other.next, other.taken, other.lost) == (0, 0, 0)
+    into.taken(20, before)
+    again = into.grant()
+    assert (again.taken, again.lost) == (0, 0)
+
+
+def test_a_sender_that_is_made_anew_keeps_the_ledger_of_the_one_before() -> None:
+    out = Outgoing(500, 20)
+    assert (out.arrived, out.lost) == (500, 20)
+    assert out.span(0, 1000, 50) is None, "it sends nothing before it was asked"
+    out.hear(Grant("S", 5, 510, 505, 22, 700))
+    assert (out.next, out.arrived, out.lost) == (510, 505, 22)

@@ -13,7 +13,7 @@ from rena_graph.errors import WireError
 from rena_graph.transport.crossing import messages
 from rena_graph.transport.crossing.messages import Data, Grant, Offer, Position, Time, TimeAsked, pack, unpack
 
-ALL = [Offer("S", 9), Position("S", 3, 4, True), Grant("ü", 1, 2, 3), TimeAsked(1.5), Time(1.0, 2.0, 3.0)]
+ALL = [Offer("S", 9), Position("S", 3, 4, True), Grant("ü", 1, 2, 2, 0, 3), TimeAsked(1.5), Time(1.0, 2.0, 3.0)]
 
 
 @pytest.mark.parametrize("message", ALL, ids=lambda m: type(m).__name__)
@@ -40,7 +40,7 @@ def _header(kind: bytes, *values: object) -> bytes:
         [_header(b"O", "S")],
         [_header(b"O", "S", True)],
         [_header(b"O", "S", -1)],
-        [_header(b"G", "S", 1, 2, 2**63)],
+        [_header(b"G", "S", 1, 2, 2, 0, 2**63), _header(b"G", "S", 1, 2, 3)],
         [_header(b"O", b"bytes", 1)],
         [_header(b"O", "S" * 5000, 1)],
         [b"RGX\x01O\xdd\xff\xff\xff\xff"],

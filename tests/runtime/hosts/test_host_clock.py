@@ -1,0 +1,105 @@
+"""The clock of a host that is not the coordinator's: measured over a real socket, shared on the board."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+import zmq
+
+from rena_graph.errors import EnvironmentRefused, RenaGraphError
+from rena_graph.runtime.hosts import probe
+from rena_graph.runtime.hosts.host_clock import AgentClock, NodeClock
+from rena_graph.runtime.hosts.offset import Estimate
+from rena_graph.runtime.hosts.probe import ClockProbe
+from rena_graph.transport.board import Board
+from rena_graph.transport.crossing.keys import KeyPair
+from rena_graph.transport.crossing.receiver import Receiver
+from rena_graph.transport.waiter import RingWaiter
+
+AHEAD = 7200.0
+
+
+def _fail(what: str, error: RenaGraphError) -> None:
+    raise AssertionError(f"{what}: {error}")
+
+
+def test_the_agents_clock_is_that_of_the_host_it_asks_and_the_nodes_read_it(tmp_path: Path) -> None:
+    mine, theirs = KeyPair.make(), KeyPair.make()
+    here, there = zmq.Context(), zmq.Context()
+    receiver = Receiver(
+        there, "tcp://127.0.0.1:*", [], theirs, {mine.public: "w"}, lambda: time.monotonic() + AHEAD, _fail
+    )
+    receiver.start()
+    clock = AgentClock()
+    asking = ClockProbe(here, receiver.endpoint, (mine, theirs.public), clock)
+    try:
+        asking.wait()
+        with Board.create(tmp_path / "board", streams=0, edges=0, nodes=0) as board:
+            clock.share(board.clock)
+            node = NodeClock(board.clock)
+            assert node.now() == pytest.approx(time.monotonic() + AHEAD, abs=1)
+            assert clock.now() == pytest.approx(node.now(), abs=1)
+            facts = clock.facts()
+            assert facts is not None
+            assert facts["offset"] == pytest.approx(AHEAD, abs=facts["uncertainty"] + 1e-4)
+            assert facts["round_trip"] > 0
+            assert node.now_ns() == pytest.approx(time.monotonic_ns(), abs=10e9), "durations are the host's own"
+            del node
+    finally:
+        asking.close()
+        receiver.close()
+        here.term()
+        there.term()
+
+
+def test_a_host_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "_LIMIT", 0.3)
+    context = zmq.Context()
+    asking = ClockProbe(context, "tcp://127.0.0.1:9", (KeyPair.make(), KeyPair.make().public), AgentClock())
+    try:
+        with pytest.raises(EnvironmentRefused, match=r"127\.0\.0\.1:9"):
+            asking.wait()
+    finally:
+        asking.close()
+        context.term()
+
+
+def test_a_waiter_sleeps_until_a_moment_of_graph_time() -> None:
+    clock = AgentClock()
+    clock.aim(Estimate(0.0, AHEAD, 0.0, 0.0, 0.0))
+    waiter = RingWaiter([], clock.now)
+    deadline = clock.now() + 0.05
+    while clock.now() < deadline:
+        before = time.monotonic()
+        waiter.wait(deadline, False)
+        assert time.monotonic() - before < 5
+    assert clock.now() >= deadline
+    waiter.close()
+
+
+def test_an_agent_that_died_over_the_line_holds_up_no_node_and_the_next_goes_on_with_it(tmp_path: Path) -> None:
+    clock = AgentClock()
+    with Board.create(tmp_path / "board", streams=0, edges=0, nodes=0) as board:
+        clock.share(board.clock)
+        node = NodeClock(board.clock)
+        assert node.now() == pytest.approx(time.monotonic(), abs=1), "its own time before there is an estimate"
+        for _ in range(3):
+            clock.aim(Estimate(0.0, AHEAD, 0.0, 1e-4, 2e-4))
+        assert node.now() == pytest.approx(time.monotonic() + AHEAD, abs=1)
+        # The next line is half written: the one before counts.
+        triple = 1 if (board.clock.ints[0] + 1) % 2 == 0 else 4
+        board.clock.floats[triple] = -1e9
+        assert node.now() == pytest.approx(time.monotonic() + AHEAD, abs=1)
+        assert NodeClock(board.clock).now() == pytest.approx(time.monotonic() + AHEAD, abs=1)
+        successor = AgentClock()
+        successor.share(board.clock)
+        before = successor.now()
+        # What it finds out is 50 ms less: time does not run back, nor jump.
+        successor.aim(Estimate(0.0, AHEAD - 0.05, 0.0, 1e-4, 2e-4))
+        assert before <= successor.now() <= before + 10
+        facts = successor.facts()
+        assert facts is not None
+        assert facts["uncertainty"] == pytest.approx(0.05, abs=1e-3)
+        del node
