@@ -49,15 +49,16 @@ class WallClock:
     def __init__(self, clock: Callable[[], float], wall: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._wall = wall
-        self._offset = offset_between(clock, wall)
-        self._measured = clock()
+        # Not before it is asked for: a host may learn only after its bridges were made what time it is.
+        self._offset: float | None = None
+        self._measured = float("-inf")
 
     def offset(self) -> float:
         """Seconds to add to Unix time to get graph time; measured anew once a second."""
         now = self._clock()
-        if now - self._measured >= _REFRESH:
+        if self._offset is None or now - self._measured >= _REFRESH:
             offset = offset_between(self._clock, self._wall)
-            if abs(offset - self._offset) > _JUMP:
+            if self._offset is not None and abs(offset - self._offset) > _JUMP:
                 logger.warning("this host's wall clock was set by %+.3f s", self._offset - offset)
             self._offset, self._measured = offset, now
         return self._offset

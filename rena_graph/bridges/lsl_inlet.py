@@ -130,7 +130,10 @@ class LslInlet:
             data, stamps, rejected = self._pull(timeout)
         except self._pylsl.util.LostError:
             raise OutletGone(max(0, self._inlet.flush())) from None
-        return data, np.array(stamps, np.float64) + self._follow_clock(), rejected
+        # Two parts: the sender's clock, measured over the network, is followed slowly. How this host's stands to graph
+        # time is known exactly, and never jumps.
+        to_graph = offset_between(self._clock, self._pylsl.local_clock)
+        return data, np.array(stamps, np.float64) + (self._follow_clock() + to_graph), rejected
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -178,18 +181,18 @@ class LslInlet:
             if self._waited < _PATIENCE:
                 return False
             logger.warning("the clock of the LSL outlet %r could not be measured; taken for ours", self.source_id)
-        self._offset = SmoothOffset(self._to_graph(estimate or 0.0))
+        self._offset = SmoothOffset(self._to_local(estimate or 0.0))
         self._next_clock = self._clock() + _CLOCK_INTERVAL
         return True
 
     def _follow_clock(self) -> float:
-        """Seconds to add to the outlet's timestamps; measured anew once a second."""
+        """Seconds to add to the outlet's timestamps to get this host's LSL time; measured anew once a second."""
         assert self._offset is not None
         now = self._clock()
         if now >= self._next_clock:
             self._next_clock = now + _CLOCK_INTERVAL
             estimate = self._estimate(0.0)
-            if estimate is not None and self._offset.update(self._to_graph(estimate)):
+            if estimate is not None and self._offset.update(self._to_local(estimate)):
                 logger.warning("the clock of the LSL outlet %r jumped; its timestamps follow", self.source_id)
         return self._offset.value
 
@@ -201,10 +204,9 @@ class LslInlet:
             logger.debug("no clock estimate for the LSL outlet %r: %s", self.source_id, error)
             return None
 
-    def _to_graph(self, estimate: float) -> float:
-        """Seconds from the sender's clock to graph time."""
-        correction = 0.0 if self._same_host and abs(estimate) < _SAME_CLOCK else estimate
-        return correction + offset_between(self._clock, self._pylsl.local_clock)
+    def _to_local(self, estimate: float) -> float:
+        """Seconds from the sender's clock to this host's."""
+        return 0.0 if self._same_host and abs(estimate) < _SAME_CLOCK else estimate
 
     def _patiently(self, call: Callable[[float], Any], stop: threading.Event) -> Any:
         """Make a call that takes a timeout, in steps, so that `stop` is seen. The last step's timeout is passed on."""

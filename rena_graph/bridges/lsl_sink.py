@@ -23,7 +23,6 @@ _LINGER = 0.3
 
 _QUEUE_BYTES = 256 << 20
 _QUEUE_SECONDS = 360
-_CLOCK_INTERVAL = 1.0
 
 
 def source_id(graph: str, stream: str, instance: str | None) -> str:
@@ -61,7 +60,6 @@ class LslSinkBridge(SinkBridge):
         self.type = sink.type
         self.source_id = source_id(graph, spec.name, instance)
         self._outlet: Any = None
-        self._offset, self._measured = 0.0, float("-inf")
         self._pushed = float("-inf")
 
     def prepare(self) -> None:
@@ -79,7 +77,8 @@ class LslSinkBridge(SinkBridge):
     def send(self, data: NDArray[Any], timestamps: NDArray[np.float64]) -> None:
         """Push one chunk."""
         self.prepare()
-        stamps = (timestamps + self._to_lsl()).tolist()
+        # Nothing on the coordinator's host, whose clock graph time is; elsewhere it changes all the time, a little.
+        stamps = (timestamps + offset_between(self._pylsl.local_clock, self.clock)).tolist()
         self._outlet.push_chunk(data.tolist() if self.spec.is_string else data, stamps)
         self._pushed = self._monotonic()
 
@@ -91,13 +90,6 @@ class LslSinkBridge(SinkBridge):
         if left > 0 and self._outlet.have_consumers():
             threading.Event().wait(left)
         self._outlet = None
-
-    def _to_lsl(self) -> float:
-        """Seconds from graph time to this host's LSL clock; 0 on the coordinator's host."""
-        now = self._monotonic()
-        if now - self._measured >= _CLOCK_INTERVAL:
-            self._offset, self._measured = offset_between(self._pylsl.local_clock, self.clock), now
-        return self._offset
 
     def _info(self) -> Any:
         spec = self.spec

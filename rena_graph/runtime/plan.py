@@ -106,6 +106,8 @@ class Plan:
         Streams that come from other hosts, and from which.
     outgoing : tuple of Crossing
         Streams that go to other hosts.
+    own_clock : bool
+        Whether this host's clock is graph time: whether it is the coordinator's.
     """
 
     graph: Graph
@@ -118,6 +120,7 @@ class Plan:
     host: str = ""
     incoming: Mapping[str, str] = field(default_factory=dict)
     outgoing: tuple[Crossing, ...] = ()
+    own_clock: bool = True
 
     @property
     def edge_count(self) -> int:
@@ -158,6 +161,7 @@ class Plan:
             state=self.paths.state(row),
             params=dict(params),
             transport=self.transport,
+            own_clock=self.own_clock,
         )
 
     def _input(self, edge: Edge, spec: StreamSpec) -> InputSetup:

@@ -68,6 +68,8 @@ class NodeSetup:
         Path prefix of the files that hold the script's saved state; needed by scripts that save one.
     reload : bool
         Whether the coordinator wants to know which files the script imported.
+    own_clock : bool
+        Whether this host's clock is graph time; else graph time is what the host agent keeps on the board.
     """
 
     run: str
@@ -89,6 +91,7 @@ class NodeSetup:
     params: dict[str, ParamDef] = field(default_factory=dict)
     transport: Literal["ring", "zmq"] = "ring"
     reload: bool = False
+    own_clock: bool = True
 
     def save(self, path: Path) -> None:
         """Write it for another process, whole or not at all; the folder must be of mode 0700."""

@@ -59,6 +59,24 @@ def test_every_sample_arrives_once_with_its_own_time(
     assert run.column(StreamColumn.SOURCE_BACKWARDS) == 0
 
 
+def test_stamps_are_graph_time_where_this_hosts_clock_is_not(
+    outlet: Callable[..., Any], running: Callable[..., Any], unique: str
+) -> None:
+    def graph(local: float) -> float:
+        return 10_800.0 + local * (1 + 50e-6)
+
+    there = outlet(unique)
+    clock = lambda: graph(time.monotonic())  # noqa: E731
+    run = running(LslSourceBridge("EEG", LslSource(name=unique), OPEN, clock))
+    there.tell(wait=10)
+    now = time.monotonic()
+    stamps = [now + i / 100 for i in range(100)]
+    there.tell(raw=[[i, -i] for i in range(100)], stamps=stamps)
+    assert run.stream.wait_for(100, 10)
+    np.testing.assert_allclose(run.stream.timestamps, [graph(stamp) for stamp in stamps], atol=0.05)
+    assert run.column(StreamColumn.SOURCE_BACKWARDS) == 0
+
+
 def test_text_and_an_irregular_rate(outlet: Callable[..., Any], running: Callable[..., Any], unique: str) -> None:
     there = outlet(unique, channels=1, rate=0.0, format="string")
     run = running(bridge(unique))

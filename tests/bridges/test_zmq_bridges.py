@@ -195,6 +195,16 @@ def test_the_wall_clock_is_followed_after_it_was_set(caplog: pytest.LogCaptureFi
     assert "was set by +3600.000 s" in caplog.text
 
 
+def test_a_host_that_learns_late_what_time_it_is_has_no_clock_set(caplog: pytest.LogCaptureFixture) -> None:
+    now, wall = [100.0], [5000.0]
+    clock = WallClock(lambda: now[0], lambda: wall[0])
+    now[0] = -7000.0  # the coordinator's host came up later than this one
+    assert clock.offset() == -12000.0
+    now[0], wall[0] = -6999.0, 5001.0
+    assert clock.offset() == -12000.0
+    assert not caplog.text
+
+
 # ------------------------------------------------------------------------------------------------ sinks
 @pytest.fixture
 def subscriber(context: zmq.Context[zmq.Socket[bytes]], port: int) -> Iterator[zmq.Socket[bytes]]:

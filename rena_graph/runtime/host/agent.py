@@ -91,7 +91,7 @@ class HostAgent:
         self._usage: UsageMeter | None = None
         self._gpu = GpuMemory()
         self._starting = threading.Lock()
-        self._lease = Lease(clock.now())
+        self._lease = Lease(clock.now_ns() / 1e9)  # not graph time: that leaps where it is learned
         self._tails = Tails(paths.runtime, clock.unix)
         self._last_words = LastWords()
         self._outbox = Outbox(lambda batch: self._handed_on(deliver, batch), clock.unix)
@@ -276,7 +276,7 @@ class HostAgent:
     def _handed_on(self, deliver: Callable[[Batch], bool], batch: Batch) -> bool:
         read = batch.pop("read")
         if deliver(batch):
-            self._lease.heard(self._clock.now())
+            self._lease.heard(self._clock.now_ns() / 1e9)
             self._tails.handed_on(read)
             return True
         batch["read"] = read
@@ -285,7 +285,7 @@ class HostAgent:
     def _beat_forever(self) -> None:
         while not self._closing.wait(BEAT_SECONDS):
             self._outbox.beat(*self._beat())
-            change = self._lease.look(self._clock.now())
+            change = self._lease.look(self._clock.now_ns() / 1e9)
             if change is not None:
                 self._hold(change)
 

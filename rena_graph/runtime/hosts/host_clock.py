@@ -7,13 +7,15 @@ takes its place goes on.
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
-from rena_graph.runtime.clock import SystemClock
+from rena_graph.runtime.clock import Clock, SystemClock
 from rena_graph.runtime.hosts.offset import Estimate
 from rena_graph.runtime.hosts.slew import Line, Slew
-from rena_graph.transport.board import Row
+from rena_graph.runtime.setup import NodeSetup
+from rena_graph.transport.board import Board, Row
 
-__all__ = ["AgentClock", "NodeClock"]
+__all__ = ["AgentClock", "NodeClock", "node_clock"]
 
 # Of the board's cells for the clock the first counts the lines that were kept; the last bit of it says in which of the
 # two triples behind it the newest one lies. So whoever reads, or dies while writing, holds up nobody.
@@ -88,6 +90,12 @@ class NodeClock(SystemClock):
         line = self._line
         local = time.monotonic()
         return local + line.offset + line.slope * (local - line.at)
+
+
+def node_clock(setup: NodeSetup) -> Clock:
+    """Graph time for this node's process."""
+    # The mapping lives as long as the row that is read.
+    return SystemClock() if setup.own_clock else NodeClock(Board.attach(Path(setup.board)).clock)
 
 
 def _read(row: Row) -> tuple[int, Line]:

@@ -31,10 +31,10 @@ class NodeActor:
             return
         self._lived = True
         from rena_graph.runtime.alive import hold_alive
-        from rena_graph.runtime.clock import SystemClock
+        from rena_graph.runtime.hosts.host_clock import node_clock
         from rena_graph.runtime.node.process import NodeProcess
 
         hold_alive(Path(setup.runtime_dir))  # for as long as the process lives
-        NodeProcess(setup, SystemClock()).run()
+        NodeProcess(setup, node_clock(setup)).run()
         # Memory, devices and what else the script holds are free once the process is gone, and only then.
         ray.actor.exit_actor()

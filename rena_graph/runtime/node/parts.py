@@ -79,7 +79,7 @@ class NodeParts:
             self._go_on()
         # Only what can trigger needs to wake; with a clock nothing does.
         triggering = [] if definition.trigger == "clock" else self._triggering()
-        self.waiter = open_waiter(setup.transport, triggering)
+        self.waiter = open_waiter(setup.transport, triggering, clock.now)
         self.script = instantiate(script_class, self._context())
         self.kept = self._kept(refused) if keeps_state(script_class) else None
         if self.kept is None:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import zmq
 
 from rena_graph.errors import EnvironmentRefused, RenaGraphError
 from rena_graph.runtime.hosts import probe
-from rena_graph.runtime.hosts.host_clock import AgentClock, NodeClock
+from rena_graph.runtime.hosts.host_clock import AgentClock, NodeClock, node_clock
 from rena_graph.runtime.hosts.offset import Estimate
 from rena_graph.runtime.hosts.probe import ClockProbe
+from rena_graph.runtime.node.parts import NodeParts
+from rena_graph.script import RenaScript
 from rena_graph.transport.board import Board
 from rena_graph.transport.crossing.keys import KeyPair
 from rena_graph.transport.crossing.receiver import Receiver
 from rena_graph.transport.waiter import RingWaiter
+from tests.runtime.lives import Lives
 
 AHEAD = 7200.0
 
@@ -103,3 +108,49 @@ def test_an_agent_that_died_over_the_line_holds_up_no_node_and_the_next_goes_on_
         assert facts is not None
         assert facts["uncertainty"] == pytest.approx(0.05, abs=1e-3)
         del node
+
+
+class Ticking(RenaScript):
+    """Notes when its loops began."""
+
+    def init(self) -> None:
+        self.began: list[float] = []
+
+    def loop(self) -> None:
+        self.began.append(self.local_clock())
+
+
+class Quiet:
+    def loop_failed(self, error: BaseException, loops: int) -> bool:
+        raise error
+
+    def output_refused(self, error: BaseException) -> None:
+        raise error
+
+
+@pytest.mark.timeout(60)
+def test_a_node_away_from_the_coordinator_is_paced_in_graph_time(tmp_path: Path) -> None:
+    with Lives(tmp_path, trigger="clock", run_frequency=200) as lives:
+        lives.epoch = 0
+        setup = lives.setup()
+        assert node_clock(setup).now is time.monotonic
+        agent = AgentClock()
+        agent.share(lives.board.clock)
+        agent.aim(Estimate(0.0, AHEAD, 0.0, 1e-4, 2e-4))
+        clock = node_clock(replace(setup, own_clock=False))
+        parts = NodeParts(setup, Ticking, lives.board, clock)
+        script = parts.script
+        assert isinstance(script, Ticking)
+
+        def before_loop() -> None:
+            if len(script.began) >= 20:
+                loop.drain(0.0)
+
+        loop = parts.loop(Quiet(), before_loop)
+        script.init()
+        origin = agent.now()
+        loop.run(origin, origin)
+        ticks = (np.array(script.began) - origin) * 200
+        assert np.all(ticks >= np.arange(len(ticks)) - 1e-6), "no loop before its tick"
+        assert np.all(np.diff(np.floor(ticks + 1e-6)) >= 1), "one loop a tick"
+        parts.close()
