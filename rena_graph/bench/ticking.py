@@ -91,6 +91,9 @@ class _Loud:
     def output_refused(self, error: OutputRefused) -> None:
         raise error
 
+    def not_finite(self, text: str, *, fails: bool) -> None:
+        raise AssertionError(text)
+
 
 def _run_node(task: Ticking, folder: Path) -> Times:
     """The node loop as a node's process runs it, without the actor around it."""

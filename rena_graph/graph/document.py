@@ -62,6 +62,9 @@ __all__ = [
 ]
 
 
+OnNan = Literal["pass", "drop", "fail"]
+
+
 class InputDef(Model):
     """One edge, seen from the node: which stream, under which name, and what is expected of it."""
 
@@ -91,6 +94,11 @@ class InputDef(Model):
     )
     gaps: Literal["keep", "nan"] = Field(
         default="keep", description="Whether missing samples of a rate are filled with NaN."
+    )
+    on_nan: OnNan = Field(
+        default="pass",
+        description="Samples with values that are not finite: the script gets them, they are dropped, or the node "
+        "fails.",
     )
     max_samples: Annotated[int, Field(ge=1, le=100_000_000)] = Field(
         default=100_000, description="Longest window of an irregular stream, in samples."
@@ -133,6 +141,10 @@ class OutputDef(Model):
     as_: Name | None = Field(default=None, alias="as", description="The name by which the script knows it.")
     channel_names: list[Label] | None = Field(default=None, description="One label per channel.")
     unit: str | None = Field(default=None, description="Unit of all channels.")
+    on_nan: OnNan = Field(
+        default="pass",
+        description="Samples with values that are not finite: they are sent, they are left out, or the node fails.",
+    )
     to: OutputSinks = Field(
         default=OutputSinks(), description="Where it is broadcast; other nodes take it by its name anyway."
     )

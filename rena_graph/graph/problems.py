@@ -73,6 +73,7 @@ _ERRORS = {
     "G310": "Text cannot be accessed as a view of shared memory.",
     "G311": "Gaps can be filled with NaN only in a float stream with a rate.",
     "G312": "The window of an input takes more than 2 GB.",
+    "G313": "What is not finite is to be dropped, or to fail the node, in a stream that has only integers or text.",
     # Triggers and policies
     "G401": "A trigger names a stream that is not an input of the node.",
     "G402": "A trigger on a delayed input, which never triggers, or on data where there is no input that could.",
@@ -83,6 +84,7 @@ _ERRORS = {
     "G407": "An input of policy block behind a live source, which nobody can make wait.",
     "G408": "A delayed input of policy block.",
     "G409": "A lossless input of a node that passes over what piles up.",
+    "G410": "Samples that are not finite are to be dropped where none may be left out, or to be kept from a view.",
     # Scripts and files
     "G501": "A script that is not there.",
     "G502": "A script that is not a file, too large, or cannot be read.",

@@ -140,7 +140,9 @@ class Plan:
         if frequency is not None:
             definition = definition.model_copy(update={"run_frequency": frequency})
         inputs = tuple(self._input(edge, spec) for edge, spec in self._edges_into.get(node, ()))
-        outputs = tuple(OutputSetup(out.as_ or name, self.ports[name]) for name, out in definition.outputs.items())
+        outputs = tuple(
+            OutputSetup(out.as_ or name, self.ports[name], out.on_nan) for name, out in definition.outputs.items()
+        )
         row = self.node_rows[node]
         return NodeSetup(
             run=self.paths.run,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from rena_graph.graph.document import InputDef, NodeDef, ParamDef
+from rena_graph.streams.finite import OnNan
 from rena_graph.streams.spec import StreamSpec
 from rena_graph.transport.interface import EdgeOptions, StreamPort
 
@@ -42,10 +43,11 @@ class InputSetup:
 
 @dataclass(frozen=True)
 class OutputSetup:
-    """One stream out of the node; `name` is the script's."""
+    """One stream out of the node; `name` is the script's, `on_nan` what becomes of samples that are not finite."""
 
     name: str
     port: StreamPort
+    on_nan: OnNan = "pass"
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from rena_graph.errors import OutputRefused
 from rena_graph.streams.convert import OrientationRule, to_samples, to_stamps
+from rena_graph.streams.finite import NotFinite, OnNan, describe, finite_rows
 from rena_graph.streams.spec import StreamSpec
 from rena_graph.streams.stamps import DefaultStamps
 
@@ -30,10 +31,13 @@ class OutputPort:
         What the script calls it.
     spec : StreamSpec
         The stream it makes.
+    on_nan : {'pass', 'drop', 'fail'}
+        What becomes of samples that are not finite.
     """
 
     name: str
     spec: StreamSpec
+    on_nan: OnNan = "pass"
 
 
 @dataclass(frozen=True)
@@ -47,14 +51,16 @@ class _Stamped:
 class _Sender:
     """What :meth:`Outputs.collect` needs to know of one output, at hand."""
 
-    __slots__ = ("dtype", "either_way", "index", "spec", "stamps", "tail")
+    __slots__ = ("dtype", "either_way", "index", "on_nan", "seen", "spec", "stamps", "tail")
 
-    def __init__(self, index: int, spec: StreamSpec, rule: OrientationRule) -> None:
+    def __init__(self, index: int, port: OutputPort, rule: OrientationRule) -> None:
         self.index = index
-        self.spec = spec
+        self.spec = spec = port.spec
+        self.on_nan: OnNan = port.on_nan if spec.numpy_dtype.kind == "f" else "pass"
+        self.seen = 0
         self.stamps = DefaultStamps(spec.rate)
-        # Text is always looked into; with channels first an array is always turned.
-        as_it_is = not spec.is_string and rule != "channels_first"
+        # Text is always looked into, as is what must be finite; with channels first an array is always turned.
+        as_it_is = not spec.is_string and rule != "channels_first" and self.on_nan == "pass"
         self.dtype = spec.numpy_dtype if as_it_is else None
         self.tail = (spec.channels,)
         # So many rows fit both ways round, and then the channels come first.
@@ -86,9 +92,7 @@ class Outputs(dict[str, Any]):
         self.ports = tuple(ports)
         self._rule = channels_first_rule
         self._node = node
-        self._senders = {
-            port.name: _Sender(index, port.spec, channels_first_rule) for index, port in enumerate(self.ports)
-        }
+        self._senders = {port.name: _Sender(index, port, channels_first_rule) for index, port in enumerate(self.ports)}
         self._all_stamps = tuple(sender.stamps for sender in self._senders.values())
         self._blank: dict[str, None] = dict.fromkeys(self._senders)
         super().__init__(self._blank)
@@ -107,7 +111,12 @@ class Outputs(dict[str, Any]):
         """
         self[name] = data if timestamp is None else _Stamped(data, timestamp)
 
-    def collect(self, now: float, on_refused: Callable[[OutputRefused], None]) -> list[Chunk]:
+    def collect(
+        self,
+        now: float,
+        on_refused: Callable[[OutputRefused], None],
+        on_not_finite: Callable[[NotFinite], None] | None = None,
+    ) -> list[Chunk]:
         """Take what the script has assigned, and set all outputs back to ``None``.
 
         Parameters
@@ -116,6 +125,8 @@ class Outputs(dict[str, Any]):
             Seconds of graph time, for the stamps of chunks without any.
         on_refused : callable
             Called with an :exc:`OutputRefused` for each output that cannot be sent; the others are.
+        on_not_finite : callable, optional
+            Told of the samples that were left out since they are not finite and the output's ``on_nan`` says so.
 
         Returns
         -------
@@ -144,6 +155,8 @@ class Outputs(dict[str, Any]):
                 continue
             try:
                 chunk = self._chunk(name, sender, value, now)
+                if chunk is not None and sender is not None and sender.on_nan != "pass":
+                    chunk = self._finite(name, sender, chunk, on_not_finite)
             except OutputRefused as refusal:
                 on_refused(refusal)
                 continue
@@ -188,6 +201,24 @@ class Outputs(dict[str, Any]):
             raise OutputRefused(f"{self._where(name)} (stream {spec.name!r}): {refusal}") from refusal
         sender.stamps.note(float(stamps[-1]))
         return sender.index, data, stamps
+
+    def _finite(
+        self, name: str, sender: _Sender, chunk: Chunk, told: Callable[[NotFinite], None] | None
+    ) -> Chunk | None:
+        """What of a chunk is finite; None where nothing is, or where the node fails for the rest."""
+        index, data, stamps = chunk
+        first = sender.seen
+        sender.seen += len(data)
+        rows = finite_rows(data)
+        if rows is None:
+            return chunk
+        fails = sender.on_nan == "fail"
+        what = describe(data, stamps, rows, first, sender.spec.channel_names)
+        text = f"{self._where(name)} (stream {sender.spec.name!r}): {what} of those that this process made"
+        count = len(data) if fails else int(np.count_nonzero(~rows))
+        if told is not None:
+            told(NotFinite(index, count, text, fails))
+        return None if count == len(data) else (index, data[rows], stamps[rows])
 
     def _where(self, name: object) -> str:
         return f"node {self._node!r}, output {name!r}" if self._node else f"output {name!r}"

@@ -192,6 +192,8 @@ class ScriptHarness:
             ``init()`` was not called, no whole block is there, or samples were lost that must not be.
         OutputRefused
             The script gave an output what it cannot carry; the other outputs were sent.
+        NodeFailed
+            A sample is not finite, and ``"on_nan": "fail"`` stands at its input or output.
         Exception
             Whatever the script raises; the outputs set before were sent.
         """

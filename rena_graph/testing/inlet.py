@@ -98,8 +98,9 @@ class Inlet:
 
     @property
     def lost(self) -> int:
-        """Those of them that the graph did not ask to be passed over (policy ``latest``)."""
-        return self.dropped - self._row.ints[EdgeColumn.DROPPED_LATEST]
+        """Those of them that the graph did not ask to be passed over (policy ``latest``, ``on_nan``)."""
+        meant = (EdgeColumn.DROPPED_LATEST, EdgeColumn.DROPPED_NAN)
+        return self.dropped - sum(self._row.ints[column] for column in meant)
 
     def why_lost(self) -> str:
         """What to tell the test's author about :attr:`lost`."""

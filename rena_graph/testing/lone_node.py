@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from rena_graph import compat
-from rena_graph.errors import OutputRefused, UsageError
+from rena_graph.errors import NodeFailed, OutputRefused, UsageError
 from rena_graph.graph.document import EveryTrigger, NodeDef
 from rena_graph.runtime.node.feed import EveryGate
 from rena_graph.runtime.node.script_loader import instantiate
 from rena_graph.runtime.setup import NodeSetup
 from rena_graph.script import LoopInfo, RenaScript, ScriptContext, conventions, keeps_state
+from rena_graph.streams.finite import NotFinite
 from rena_graph.streams.inputs import Inputs
 from rena_graph.streams.outputs import OutputPort, Outputs
 from rena_graph.streams.params import Params
@@ -53,7 +54,7 @@ class LoneNode:
         self.inlets = {i.spec.name: Inlet(i, definition.buffer_duration, rules, clock) for i in setup.inputs}
         self.gate = self._gate(definition)
         self._inputs = Inputs([inlet.feed_in.port for inlet in self.inlets.values()])
-        ports = [OutputPort(output.name, output.port.spec) for output in setup.outputs]
+        ports = [OutputPort(o.name, o.port.spec, o.on_nan) for o in setup.outputs]
         self._outputs = Outputs(ports, channels_first_rule=rules.output_rule, node=setup.name)
         self.sent = SentOutputs({port.name: port.spec for port in ports})
         self.params = Params(definition.params, folder=setup.folder)
@@ -131,13 +132,19 @@ class LoneNode:
         ------
         OutputRefused
             An output cannot carry what it was given; the others were sent.
+        NodeFailed
+            It was given what is not finite, and the graph says that the node fails then; the others were sent.
         """
         refusals: list[OutputRefused] = []
+        left_out: list[NotFinite] = []
         compat.set_clock(self._clock.now)  # of several nodes under test, the one whose turn it is
         try:
             method()
         finally:
-            for index, data, stamps in self._outputs.collect(self._clock.now(), refusals.append):
+            for index, data, stamps in self._outputs.collect(self._clock.now(), refusals.append, left_out.append):
                 self.sent.add(self._outputs.ports[index].name, data, stamps)
         if refusals:
             raise refusals[0]
+        for found in left_out:
+            if found.fails:
+                raise NodeFailed(found.text)

@@ -21,7 +21,7 @@ from rena_graph.transport.histogram import BUCKETS
 
 __all__ = ["Board", "EdgeColumn", "NodeColumn", "Row", "StreamColumn"]
 
-MAGIC = int.from_bytes(b"RGBOARD2", "little")
+MAGIC = int.from_bytes(b"RGBOARD3", "little")
 _HEADER = 64
 _CLOCK, _CLOCK_CELLS = 48, 7  # in the header
 _SCALARS = 64
@@ -64,8 +64,8 @@ class StreamColumn(IntEnum):
     """Timestamps that arrived NaN or earlier than the one before."""
     ENDED = 15
     """1 once the writer said that no more comes."""
-    BAD = 16
-    """Chunks refused at the output."""
+    NOT_FINITE = 16
+    """Samples that a node made and that were not sent, since they are not finite (``on_nan`` of the output)."""
     SOURCE_START = 17  # float
     """Graph time at which a recording or simulator began; 0 before that, and of other sources."""
     LINK_SOURCE = 18
@@ -87,7 +87,7 @@ class EdgeColumn(IntEnum):
     """An edge, as its reader counts it. ``DELIVERED`` less ``REPEATED`` plus all ``DROPPED_*`` is ``POSITION - START``.
 
     The columns up to ``REPEATED`` are what a loop commits (:mod:`rena_graph.transport.commit`), to copies that begin
-    at columns 32 and 48.
+    at columns 24 and 44.
     """
 
     POSITION = 0
@@ -112,26 +112,30 @@ class EdgeColumn(IntEnum):
     """Passed over by a node that could not keep up (``"on_overload": "newest"``)."""
     DROPPED_LINK = 10
     """Lost between two hosts: the link was down for longer than the producing host keeps the stream."""
-    FILLED = 11
+    DROPPED_NAN = 11
+    """Not finite, and the input's ``on_nan`` keeps such samples from the script."""
+    FILLED = 12
     """NaN samples put into the window where the stream had a gap (``"gaps": "nan"``)."""
-    LAST_TIMESTAMP = 12  # float
-    HELD = 13
+    LAST_TIMESTAMP = 13  # float
+    HELD = 14
     """1 plus the samples in the script's window after its last loop; 0 where the script was shown no such stream."""
-    DELIVERED = 14
+    DELIVERED = 15
     """Samples handed to loops; what was handed out again after a restart counts again."""
-    REPEATED = 15
+    REPEATED = 16
     """Samples that were handed to a loop which its process did not survive, and that its successor is handed again."""
-    ACTIVE = 16
+    ACTIVE = 17
     """1 while a running reader holds the edge: only such readers can make a writer wait."""
-    READER_EPOCH = 17
-    BLOCK_NS = 18
+    READER_EPOCH = 18
+    BLOCK_NS = 19
     """Longest wait that this edge asks of its writer; 0: it never blocks."""
-    RESETS = 19
+    RESETS = 20
     """Times that the buffer began anew since the stream changed its format."""
-    AHEAD = 20
+    AHEAD = 21
     """Of a sink: chunks that left before the time with which they are stamped; their latency counts as 0."""
-    SENT = 21
+    SENT = 22
     """Of a sink: position up to which everything has left, or has been dropped."""
+    NAN_UNTIL = 23
+    """Position behind the samples that are not finite for which the node failed: its next life passes over them."""
 
 
 @unique

@@ -29,7 +29,9 @@ _EDGE_COLUMNS = _REPEATED + 1
 _STREAM_COLUMNS = _REMADE + 1
 _STATE_COLUMNS = 2
 _SLOTS = (32, 48)
-"""Column of a row at which each of its two copies begins."""
+"""Column of a stream's or node's row at which each of its two copies begins."""
+_EDGE_SLOTS = (24, 44)
+"""Likewise of an edge's row, whose copies are longer."""
 
 
 class Commit:
@@ -51,11 +53,15 @@ class Commit:
         live += [row.ints[:_STREAM_COLUMNS] for row in streams]
         live.append(node.ints[_STATE : _STATE + _STATE_COLUMNS])
         rows = [*edges, *streams, node]
+        slots = [_EDGE_SLOTS] * len(edges) + [_SLOTS] * (len(streams) + 1)
         self._edges = slice(0, len(edges))
         self._streams = slice(len(edges), len(live) - 1)
         self._copies = tuple(
-            tuple((row.ints[at : at + len(cells)], cells) for row, cells in zip(rows, live, strict=True))
-            for at in _SLOTS
+            tuple(
+                (row.ints[at[which] : at[which] + len(cells)], cells)
+                for row, cells, at in zip(rows, live, slots, strict=True)
+            )
+            for which in (0, 1)
         )
         self._written = self._copies
 

@@ -52,6 +52,9 @@ class Loud:
     def output_refused(self, error: OutputRefused) -> None:
         raise error
 
+    def not_finite(self, text: str, *, fails: bool) -> None:
+        raise AssertionError(text)
+
 
 class Hop:
     """A producer and its consumers on a real ring and board, in this process."""

@@ -25,7 +25,10 @@ def edge(stream: str = "ECG", to: str = "r_peaks", **changes: Any) -> dict[str, 
 
 def external(**changes: Any) -> dict[str, Any]:
     """An external stream that is there."""
-    facts = {"produced": 7200, "rate": 360.1, "source_state": "connected", "gaps": 0, "lost": 0, "rejected": 0}
+    facts = {
+        "produced": 7200, "rate": 360.1, "source_state": "connected", "gaps": 0, "lost": 0, "rejected": 0,
+        "not_finite": 0,
+    }  # fmt: skip
     return {**facts, **changes}
 
 

@@ -34,7 +34,7 @@ def answer(**changes: Any) -> dict[str, Any]:
         counts[bucket_of(int(seconds * 1e9))] += 1
     cells = {"loop": counts, "lateness": counts, "age": counts, "output_age": counts, "loop_sum": 4005.011001}
     source = external(nominal_rate=360.0, repeated=0, recoveries=1, backwards=0)
-    made = {"produced": 25, "rate": 1.2, "source_state": None, "nominal_rate": 0.0, "repeated": 3}
+    made = {"produced": 25, "rate": 1.2, "source_state": None, "nominal_rate": 0.0, "repeated": 3, "not_finite": 2}
     edges = [
         edge(filled=0, repeated=5, dropped={"window": 7}),
         edge("R-peaks", "heart_rate", filled=0, repeated=0),

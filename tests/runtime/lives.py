@@ -192,6 +192,9 @@ class _Loud:
     def output_refused(self, error: BaseException) -> None:
         sys.stderr.write(f"{error}\n")
 
+    def not_finite(self, text: str, *, fails: bool) -> None:
+        sys.stderr.write(f"{text}\n")
+
 
 def live(setup: NodeSetup) -> None:
     """One life: as a node's process makes it, less the actor and the host agent."""

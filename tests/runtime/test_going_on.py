@@ -63,6 +63,7 @@ class Keeping(Watcher):
 class Life:
     def __init__(self, lives: Lives, script: type[RenaScript]) -> None:
         self.refused: list[Exception] = []
+        self.left_out: list[str] = []
         self.parts: NodeParts = lives.here(script, self.refused.append)
         self.script: Any = self.parts.script
         self.script.init()
@@ -75,6 +76,9 @@ class Life:
 
     def output_refused(self, error: OutputRefused) -> None:
         raise error
+
+    def not_finite(self, text: str, *, fails: bool) -> None:
+        self.left_out.append(text)
 
     def step(self) -> list[float]:
         """One loop; what it saw."""

@@ -12,6 +12,7 @@ from rena_graph.errors import OutputRefused
 from rena_graph.graph.document import NodeDef
 from rena_graph.runtime.node.loop import NodeLoop
 from rena_graph.script import RenaScript, ScriptContext
+from rena_graph.streams.finite import OnNan
 from rena_graph.streams.inputs import Inputs
 from rena_graph.streams.outputs import OutputPort, Outputs
 from rena_graph.streams.params import Params
@@ -25,16 +26,18 @@ class Counting(RenaScript):
 
     seconds: dict[int, float]
     fails: set[int]
+    gives: dict[int, float]
 
     def init(self) -> None:
         self.count = 0
         self.seconds = {}
         self.fails = set()
+        self.gives = {}
         self.clock: Any = None
 
     def loop(self) -> None:
         self.count += 1
-        self.outputs["n"] = float(self.count)
+        self.outputs["n"] = self.gives.get(self.count, float(self.count))
         self.clock.advance(self.seconds.get(self.count, 0.001))
         if self.count in self.fails:
             raise ValueError(f"loop {self.count}")
@@ -43,11 +46,13 @@ class Counting(RenaScript):
 class Bench:
     """A node loop with everything around it in the test's hand."""
 
-    def __init__(self, tmp_path: Path, **definition: Any) -> None:
+    def __init__(self, tmp_path: Path, on_nan: OnNan = "pass", **definition: Any) -> None:
         self.clock = FakeClock(1000.0)
-        self.board = Board.create(tmp_path / "board", streams=0, edges=0, nodes=1)
+        self.board = Board.create(tmp_path / "board", streams=1, edges=0, nodes=1)
         self.row = self.board.node(0)
-        self.outputs = Outputs([OutputPort("n", StreamSpec("n", 1, "float32"))])
+        self.stream = self.board.stream(0)
+        self.left_out: list[tuple[str, bool]] = []
+        self.outputs = Outputs([OutputPort("n", StreamSpec("n", 1, "float32"), on_nan)], node="x")
         context = ScriptContext(Inputs([]), self.outputs, Params(), self.clock.now)
         self.script = Counting(context=context)
         self.script.init()
@@ -67,6 +72,7 @@ class Bench:
             inputs=self.script.inputs,
             feeds=[],
             outputs=self.outputs,
+            streams=[self.stream],
             writers=[self],  # type: ignore[list-item]  # it has publish(), which is all that is used
             waiter=self,  # type: ignore[arg-type]  # likewise wait()
             row=self.row,
@@ -97,6 +103,9 @@ class Bench:
 
     def output_refused(self, error: OutputRefused) -> None:
         self.refused.append(error)
+
+    def not_finite(self, text: str, *, fails: bool) -> None:
+        self.left_out.append((text, fails))
 
     def run(self, loops: int, origin: float | None = None, phase: float = 0.0) -> None:
         self.until = loops

@@ -174,6 +174,12 @@ def test_outputs_that_are_refused() -> None:
     assert "60 values that the script set were refused in 60 loops" in cause.text
 
 
+def test_outputs_that_are_not_finite() -> None:
+    now = situation(dry("R", 0), ("nodes.peaks", {"bad_outputs": {"+": 60}}), ("streams.R", {"not_finite": {"+": 60}}))
+    (cause,) = why(now, "peaks").causes
+    assert cause.text == "60 samples that the script made were not finite, and so not sent ('on_nan')"
+
+
 def test_a_script_that_sets_nothing() -> None:
     (cause,) = why(situation(dry("R")), "peaks").causes
     assert cause.place == "R"

@@ -12,7 +12,8 @@ from rena_graph.transport.board import EdgeColumn, NodeColumn, Row, StreamColumn
 from rena_graph.transport.commit import Commit
 
 EDGES, STREAMS = 2, 2
-EDGE_COLUMNS, STREAM_COLUMNS = 16, 2
+EDGE_COLUMNS, STREAM_COLUMNS = 17, 2
+EDGE_SLOTS, SLOTS, SCALARS = (24, 44), (32, 48), 64
 
 
 class Killed(Exception):
@@ -185,12 +186,16 @@ def test_without_a_commit_nothing_is_gone_back_to() -> None:
 
 
 @pytest.mark.parametrize(
-    ("columns", "width"), [(EdgeColumn, EDGE_COLUMNS), (StreamColumn, STREAM_COLUMNS)], ids=["edge", "stream"]
+    ("columns", "width", "slots"),
+    [(EdgeColumn, EDGE_COLUMNS, EDGE_SLOTS), (StreamColumn, STREAM_COLUMNS, SLOTS)],
+    ids=["edge", "stream"],
 )
-def test_what_is_committed_are_the_first_columns(columns: Any, width: int) -> None:
+def test_what_is_committed_are_the_first_columns(columns: Any, width: int, slots: tuple[int, int]) -> None:
     """The layout that one slice of a row relies on."""
     assert width - 1 == columns.REPEATED
-    assert max(columns) < 32, "copies begin there"
+    assert max(columns) < slots[0], "copies begin there"
+    assert slots[0] + width <= slots[1]
+    assert slots[1] + width <= SCALARS
 
 
 def test_no_column_of_a_node_lies_in_the_copies() -> None:

@@ -19,6 +19,7 @@ REASONS = {
     "restart": "passed while the node was away",
     "refused": "not taken by the outside",
     "link": "lost between two hosts",
+    "nan": "not finite, and kept from the script, as the input's 'on_nan' asks",
 }
 """What each reason for a drop means."""
 
@@ -53,7 +54,7 @@ def ledger_lines(edges: Sequence[Mapping[str, Any]], *, ended: bool = True) -> l
 
 
 def source_lines(streams: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """A line for each external stream of which something was lost before it came to us, or that we had to refuse."""
+    """A line for each stream of which something was lost before it came to us, or was refused, coming or going."""
     lines = []
     for name, stream in streams.items():
         parts = []
@@ -64,6 +65,8 @@ def source_lines(streams: Mapping[str, Mapping[str, Any]]) -> list[str]:
             parts.append(f"{count(stream['rejected'])} messages rejected")
         if parts:
             lines.append(f"source {name}: {'; '.join(parts)}")
+        if left_out := stream.get("not_finite"):
+            lines.append(f"output {name}: {count(left_out)} sample{'s' if left_out != 1 else ''} not finite, not sent")
     return lines
 
 

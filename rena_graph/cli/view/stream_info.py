@@ -29,7 +29,7 @@ def info_lines(info: Mapping[str, Any]) -> list[str]:
         ("writer", f"epoch {now.get('epoch', 0)}" + (", has ended" if now.get("ended") else "")),
     ]
     lines = columns(rows)
-    lines += source_lines({info["stream"]: now}) if info["producer"] is None else []
+    lines += source_lines({info["stream"]: now})
     if not info["edges"]:
         return [*lines, "nobody takes it"]
     table = [

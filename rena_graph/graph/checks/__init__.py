@@ -6,6 +6,7 @@ from rena_graph.graph.checks import (
     cycles,
     declarations,
     files,
+    finite,
     formats,
     names,
     outside,
@@ -29,6 +30,7 @@ def check_graph(graph: Graph, draft: Draft, findings: Findings) -> None:
     formats.check(graph, draft, findings)
     timing.check(graph, draft, findings)
     rates.check(graph, draft, findings)
+    finite.check(graph, draft, findings)
     outside.check(graph, findings)
     parameters.check(graph, findings)
     if draft.healthy:

@@ -172,6 +172,7 @@ class BoardReader:
             "age": now_ns / 1e9 - row.floats[StreamColumn.LAST_TIMESTAMP] if produced else None,
             "ended": bool(c[StreamColumn.ENDED]),
             "repeated": c[StreamColumn.REPEATED],
+            "not_finite": c[StreamColumn.NOT_FINITE],
         }
 
     def _edge(self, index: int, now_ns: int, whole: bool) -> dict[str, Any]:

@@ -203,6 +203,13 @@ CATALOGUE: tuple[Metric, ...] = (
         "Samples that a killed node had published, and its next life published again.",
         values.stream("repeated"),
     ),
+    Metric(
+        "rena_graph_stream_not_finite_samples_total",
+        "counter",
+        _S,
+        "Samples that a node made and that were left out, as its output's on_nan asks.",
+        values.stream("not_finite"),
+    ),
     Metric("rena_graph_stream_rate_hertz", "gauge", _S, "Samples a second, lately.", values.stream("rate")),
     Metric(
         "rena_graph_stream_nominal_rate_hertz",

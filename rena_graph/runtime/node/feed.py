@@ -9,11 +9,12 @@ import numpy as np
 from rena_graph.errors import NodeFailed
 from rena_graph.runtime.setup import InputSetup
 from rena_graph.streams.buffer import InputBuffer
+from rena_graph.streams.finite import describe, finite_rows
 from rena_graph.streams.gaps import fill_gaps
 from rena_graph.streams.inputs import InputPort
 from rena_graph.streams.shown import ShownWindow
 from rena_graph.transport.board import EdgeColumn, Row
-from rena_graph.transport.interface import Stamps, StreamReader
+from rena_graph.transport.interface import Samples, Stamps, StreamReader
 
 __all__ = ["EveryGate", "Feed"]
 
@@ -37,9 +38,11 @@ class Feed:
         The window and how the script sees it.
     row : Row
         The edge's counters.
+    node : str
+        Named where samples are refused.
     """
 
-    def __init__(self, setup: InputSetup, reader: StreamReader, port: InputPort, row: Row) -> None:
+    def __init__(self, setup: InputSetup, reader: StreamReader, port: InputPort, row: Row, node: str = "") -> None:
         definition = setup.definition
         self.setup = setup
         self.reader = reader
@@ -54,6 +57,12 @@ class Feed:
         self._lossless = definition.lossless
         self._blocking = definition.policy == "block"
         self._fill = definition.gaps == "nan"
+        self._on_nan = definition.on_nan if port.spec.numpy_dtype.kind == "f" else "pass"
+        self.guarded = self._on_nan != "pass"
+        """Whether samples that are not finite are kept from the script."""
+        self.not_finite: str | None = None
+        """What was kept from it, in words; for the loop to tell, and to forget."""
+        self._node = node
         self._last = math.nan
         self._taken: list[tuple[int, float]] = []
         self._first_viewed = 0
@@ -75,22 +84,34 @@ class Feed:
             self._look_back(self._viewed, 0)
         elif self._buffer is not None:
             self._refill(self._buffer, held)
+        if self._on_nan == "fail":
+            self._pass_over_failure()
+
+    def _pass_over_failure(self) -> None:
+        """Begin behind what the life before could not bear, if anything: this one could not either."""
+        reader = self.reader
+        if (beyond := self._ints[EdgeColumn.NAN_UNTIL] - reader.position) > 0:
+            reader.skip(min(beyond, reader.pending()), "nan")
+            self._lost_before = self._lost()
 
     def _refill(self, buffer: InputBuffer, held: int) -> None:
         reader = self.reader
         while True:
-            # One at least, which tells how late the next one is.
-            data, stamps, first = reader.window(max(1, held))
+            # One at least, which tells how late the next one is; more where some of them were not shown.
+            data, stamps, first = reader.window(self._window if self.guarded else max(1, held))
             if not len(stamps):
                 return
             last = stamps.item(-1)
+            if self.guarded and (rows := finite_rows(self._picked(data))) is not None:
+                data, stamps = data[rows], stamps[rows]
             if self._fill:
                 rate = self.setup.port.spec.rate
                 data, stamps, _ = fill_gaps(data, stamps, previous=None, rate=rate, limit=self._window)
             buffer.append(data, stamps)
             if reader.intact(first):
                 break
-            buffer.retract(len(stamps))
+            if len(stamps):
+                buffer.retract(len(stamps))
         buffer.clear_up_to_index(max(0, len(buffer) - held))
         buffer.mark()
         self._last = last
@@ -154,7 +175,16 @@ class Feed:
                 return 0
             first = reader.position
             data, stamps = reader.peek(count)
-            oldest, newest = stamps.item(0), stamps.item(-1)
+            newest = stamps.item(-1)
+            dropped = 0
+            if self.guarded and (rows := finite_rows(self._picked(data))) is not None:
+                text = describe(self._picked(data), stamps, rows, first, self.setup.spec.channel_names)
+                dropped = int(np.count_nonzero(~rows))
+                if self._on_nan == "fail" and reader.intact(first):
+                    self._ints[EdgeColumn.NAN_UNTIL] = first + int(np.flatnonzero(~rows)[-1]) + 1
+                    raise NodeFailed(f"{self._where()}: {text}")
+                data, stamps = data[rows], stamps[rows]
+            oldest = stamps.item(0) if len(stamps) else math.inf
             filled = 0
             if self._fill:
                 previous = None if math.isnan(self._last) else self._last
@@ -168,9 +198,21 @@ class Feed:
                     self._ints[_FILLED] += filled
                 if evicted:
                     # Of an irregular stream samples go as soon as newer ones come, whether or not a loop saw them.
-                    reader.retract(min(evicted, count), "window")
+                    reader.retract(min(evicted, count - dropped), "window")
+                if dropped:
+                    reader.retract(dropped, "nan")
+                    self.not_finite = self.not_finite or f"{self._where()}: {text}; dropped"
                 return count
-            buffer.retract(len(stamps))
+            if len(stamps):
+                buffer.retract(len(stamps))
+
+    def _picked(self, data: Samples) -> Samples:
+        """Only the channels that the script gets: what it does not see does not matter."""
+        return data if self._pick is None else data[:, self._pick]
+
+    def _where(self) -> str:
+        node = f"node {self._node!r}, " if self._node else ""
+        return f"{node}input {self.port.name!r} (stream {self.setup.port.spec.name!r})"
 
     def _fitting(self, count: int, limit: int | None) -> int:
         """How many of `count` pending samples to take, after passing over those that would not stay in the window."""

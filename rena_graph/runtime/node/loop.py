@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from rena_graph.errors import OutputRefused
 from rena_graph.graph.document import EveryTrigger, NodeDef
 from rena_graph.runtime.clock import Clock
 from rena_graph.runtime.node.eager import EagerWait
 from rena_graph.runtime.node.feed import EveryGate, Feed
+from rena_graph.runtime.node.loop_report import LoopReport
 from rena_graph.runtime.node.pacer import ClockPacer, DataPacer
 from rena_graph.runtime.node.rehearsal import Rehearsal
 from rena_graph.script import RenaScript
+from rena_graph.streams.finite import NotFinite
 from rena_graph.streams.inputs import Inputs
 from rena_graph.streams.outputs import Outputs
-from rena_graph.transport.board import EdgeColumn, NodeColumn, Row
+from rena_graph.transport.board import EdgeColumn, NodeColumn, Row, StreamColumn
 from rena_graph.transport.histogram import bucket_of
 from rena_graph.transport.interface import StreamWriter, Waiter
 
-__all__ = ["BEAT", "LoopReport", "NodeLoop", "release_edges"]
+__all__ = ["BEAT", "NodeLoop", "release_edges"]
 
 # Plain ints: an enum member's lookup costs more than the store it is for.
 _AGE = int(NodeColumn.AGE)
@@ -38,18 +39,6 @@ _STEPS_LEFT = int(NodeColumn.STEPS_LEFT)
 
 BEAT = 0.25
 """Seconds between the signs of life of a node that waits."""
-
-
-class LoopReport(Protocol):
-    """What a loop tells to the outside, besides its counters."""
-
-    def loop_failed(self, error: BaseException, loops: int) -> bool:
-        """The script raised; returns whether to go on."""
-        ...
-
-    def output_refused(self, error: OutputRefused) -> None:
-        """A value was not fit for its stream."""
-        ...
 
 
 def _nothing() -> None:
@@ -78,6 +67,8 @@ class NodeLoop:
         What the script fills.
     writers : sequence of StreamWriter
         One an output port, in the order of `outputs.ports`.
+    streams : sequence of Row
+        The counters of these, likewise.
     waiter : Waiter
         Wakes on the triggering inputs.
     row : Row
@@ -101,6 +92,7 @@ class NodeLoop:
         feeds: Sequence[Feed],
         outputs: Outputs,
         writers: Sequence[StreamWriter],
+        streams: Sequence[Row],
         waiter: Waiter,
         row: Row,
         clock: Clock,
@@ -113,6 +105,7 @@ class NodeLoop:
         self._feeds = tuple(feeds)
         self._outputs = outputs
         self._writers = tuple(writers)
+        self._streams = tuple(streams)
         self._row = row
         self._clock = clock
         self._now_ns = clock.now_ns
@@ -128,6 +121,7 @@ class NodeLoop:
         self._output_ages = row.histogram(4)
         self._outs = row.histogram(3)
         self._viewed = tuple(f for f in self._feeds if f.viewed)
+        self._guarded = tuple(f for f in self._feeds if f.guarded)
         self._delayed = tuple(f for f in self._feeds if f.setup.definition.delayed)
         self._gate: EveryGate | None = None
         self._triggers: tuple[Callable[[], int], ...] = ()
@@ -298,6 +292,10 @@ class NodeLoop:
         for feed in self._feeds:
             feed.settle()
         self._commit()
+        for feed in self._guarded:
+            if feed.not_finite is not None:
+                self._report.not_finite(feed.not_finite, fails=False)
+                feed.not_finite = None
         self._count(now, started, took, out)
         if made_of == made_of:
             self._count_age(now + out / 1e9 - made_of, self._output_ages)
@@ -370,13 +368,18 @@ class NodeLoop:
     def publish(self, origin: float = math.nan) -> bool:
         """Send what the script put into its outputs; whether there was anything."""
         sent = False
-        for index, data, stamps in self._outputs.collect(self._clock.now(), self._refused):
+        for index, data, stamps in self._outputs.collect(self._clock.now(), self._refused, self._left_out):
             try:
                 self._publishers[index](data, stamps, origin)
                 sent = True
             except OutputRefused as refusal:
                 self._refused(refusal)  # text that is too long for any ring is found out only here
         return sent
+
+    def _left_out(self, found: NotFinite) -> None:
+        self._streams[found.index].add(StreamColumn.NOT_FINITE, found.count)
+        self.stopped = self.stopped or found.fails
+        self._report.not_finite(found.text, fails=found.fails)
 
     def _refused(self, error: OutputRefused) -> None:
         self._row.add(NodeColumn.BAD_OUTPUTS)

@@ -8,7 +8,8 @@ from dataclasses import replace
 from rena_graph.runtime.clock import Clock
 from rena_graph.runtime.node.feed import Feed
 from rena_graph.runtime.node.kept import KeptState
-from rena_graph.runtime.node.loop import LoopReport, NodeLoop
+from rena_graph.runtime.node.loop import NodeLoop
+from rena_graph.runtime.node.loop_report import LoopReport
 from rena_graph.runtime.node.script_loader import instantiate
 from rena_graph.runtime.setup import InputSetup, NodeSetup
 from rena_graph.script import Conventions, RenaScript, ScriptContext, conventions, keeps_state
@@ -70,7 +71,7 @@ class NodeParts:
         self.feeds = [self._feed(i) for i in setup.inputs]
         self.inputs = Inputs([f.port for f in self.feeds])
         self.outputs = Outputs(
-            [OutputPort(o.name, o.port.spec) for o in setup.outputs],
+            [OutputPort(o.name, o.port.spec, o.on_nan) for o in setup.outputs],
             channels_first_rule=self._conventions.output_rule,
             node=setup.name,
         )
@@ -130,7 +131,7 @@ class NodeParts:
         port = make_port(setup, self.setup.definition.buffer_duration, self._conventions)
         row = self._board.edge(setup.edge.index)
         reader = open_reader(setup.port, setup.edge, self._board, resume=self.setup.epoch > 0)
-        return Feed(setup, reader, port, row)
+        return Feed(setup, reader, port, row, self.setup.name)
 
     def _context(self) -> ScriptContext:
         definition = self.setup.definition
@@ -155,6 +156,7 @@ class NodeParts:
             feeds=self.feeds,
             outputs=self.outputs,
             writers=self.writers,
+            streams=[self._board.stream(o.port.index) for o in self.setup.outputs],
             waiter=self.waiter,
             row=self._board.node(self.setup.index),
             clock=self._clock,

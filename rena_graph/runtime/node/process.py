@@ -171,6 +171,13 @@ class NodeProcess:
         """A value was not fit for its stream; nothing of it was sent."""
         self._errors.say(self._console, str(error), f"output refused: {error}")
 
+    def not_finite(self, text: str, *, fails: bool) -> None:
+        """Samples were left out since they are not finite, as the graph asks; it may also ask that the node fails."""
+        if fails:
+            self._failure = NodeFailed(text)
+        else:
+            self._errors.say(self._console, text.partition(":")[0], f"not sent on: {text}", "warning")
+
     def state_refused(self, error: Exception) -> None:
         """The script's state could not be saved; the node runs on, and a restart goes back further."""
         ours = isinstance(error, RenaGraphError)
@@ -296,7 +303,7 @@ class _ErrorLog:
         self._clock = clock
         self._said: dict[str, tuple[float, int]] = {}
 
-    def say(self, console: Console, key: str, text: str) -> None:
+    def say(self, console: Console, key: str, text: str, level: str = "error") -> None:
         now = self._clock.now()
         last, count = self._said.get(key, (float("-inf"), 0))
         if now - last < 1.0:
@@ -305,7 +312,7 @@ class _ErrorLog:
         if len(self._said) > 1000:
             self._said.clear()
         self._said[key] = (now, 0)
-        console.write("error", text + (f"\n(and {count} times more since it was last said)" if count else ""))
+        console.write(level, text + (f"\n(and {count} times more since it was last said)" if count else ""))
 
 
 def _settle_down() -> None:

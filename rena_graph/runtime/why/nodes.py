@@ -70,7 +70,10 @@ def look_at_outputs(now: Situation, node: str, streams: list[str], depth: int) -
             text = f"flows: {per_second(now.stream_grew(stream), now.seconds)}, the newest is "
             found.append(Finding(stream, "flows", text + ago(now.stream(stream).get("age")), None, depth))
             continue
-        if refused:
+        if left_out := now.stream_grew(stream, "not_finite"):
+            text = f"{many(left_out, 'sample')} that the script made were not finite, and so not sent ('on_nan')"
+            found.append(Finding(stream, "stops", text, f"rena-graph logs RUN --node {node}", depth))
+        elif refused:
             text = f"{many(refused, 'value')} that the script set were refused in {many(loops, 'loop')}: shape or dtype"
             found.append(Finding(stream, "stops", text, _LOGS.format(node), depth))
         elif loops:
