@@ -127,6 +127,9 @@ class Quiet:
     def output_refused(self, error: BaseException) -> None:
         raise error
 
+    def not_finite(self, text: str, *, fails: bool) -> None:
+        raise AssertionError(text, fails)
+
 
 @pytest.mark.timeout(60)
 def test_a_node_away_from_the_coordinator_is_paced_in_graph_time(tmp_path: Path) -> None:
