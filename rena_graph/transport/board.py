@@ -23,7 +23,7 @@ __all__ = ["Board", "EdgeColumn", "NodeColumn", "Row", "StreamColumn"]
 
 MAGIC = int.from_bytes(b"RGBOARD3", "little")
 _HEADER = 64
-_CLOCK, _CLOCK_CELLS = 48, 7  # in the header
+_CLOCK, _CLOCK_CELLS = 48, 10  # in the header
 _SCALARS = 64
 """Columns of a row that are single numbers; histograms come after them."""
 _STREAM_ROW = _SCALARS

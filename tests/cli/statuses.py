@@ -44,5 +44,6 @@ def status(**changes: Any) -> dict[str, Any]:
         "nodes": {"r_peaks": node(), "heart_rate": node(loops=24, rate=1.2)},
         "streams": {"ECG": external(), "R-peaks": {"produced": 25, "rate": 1.2, "source_state": None}},
         "edges": [edge(), edge("R-peaks", "heart_rate", produced=25, delivered=25)],
+        "hosts": {"lab-1": {"cpu": 0.2, "cores": 4, "clock": None}},
     }
     return complete({**facts, **changes})

@@ -301,6 +301,17 @@ def test_latency_is_shown_end_to_end_with_its_slowest_way() -> None:
     assert any(" ".join(text.split()) == "a 2.0 ms 4.0 ms – –" for text in shown)
 
 
+def test_what_crosses_hosts_says_how_well_their_clocks_are_known() -> None:
+    paths = [{**SINK["paths"][0], "uncertainty": 8.5e-5}]  # type: ignore[index]
+    assert sink_lines([{**SINK, "paths": paths}])[0].startswith("lsl:Out: 5.0 ms, p99 9.0 ms (± 85 µs), from ECG")
+    clock = {"offset": -7200.000123, "drift": 1.23e-5, "uncertainty": 8.5e-5, "round_trip": 0.00017}
+    line = "clock of gpu: graph time is -7200.000123 s, drift +12.3 ppm, known to 85 µs, round trip 170 µs"
+    run = status(hosts={"head": {"clock": None}, "gpu": {"clock": clock}})
+    assert [text for text in report_lines(run) if "clock of" in text] == [line]
+    assert [text for text in summary_lines(run, 0, Path("x")) if "clock of" in text] == [line]
+    assert line in draw(run, [])
+
+
 def test_a_report_says_who_does_not_keep_its_rate() -> None:
     slow = {"verdict": "loop too slow", "reason": "its loop takes 30 ms of 17", "trouble": True}
     assert "a: loop too slow: its loop takes 30 ms of 17" in report_lines(status(nodes={"a": node(keeping=slow)}))

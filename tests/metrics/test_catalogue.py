@@ -23,6 +23,7 @@ from tests.cli.statuses import edge, external, node, status
 from tests.conftest import ROOT
 
 DEPLOY = ROOT / "deploy"
+CLOCK = {"offset": -7200.0001, "drift": 1.2e-5, "uncertainty": 8.5e-5, "round_trip": 0.00017}
 NAME = re.compile(r"\brena_graph_[a-z_]+")
 
 
@@ -44,6 +45,10 @@ def answer(**changes: Any) -> dict[str, Any]:
         nodes={"r_peaks": node(**more), 'odd "name"\\': node(**more, frequency=None)},
         streams={"ECG": source, "R-peaks": {**external(), **made}},
         edges=edges,
+        hosts={
+            "head": {"cpu": 0.1, "cores": 2, "clock": None},
+            "gpu": {"cpu": 0.1, "cores": 2, "clock": CLOCK},
+        },
     )
     detail = {
         "histograms": dict.fromkeys(told["nodes"], cells),
@@ -82,7 +87,7 @@ def test_every_metric_is_exposed_with_its_kind_labels_and_help() -> None:
 
 
 def test_names_follow_prometheus_conventions() -> None:
-    units = ("_seconds", "_bytes", "_hertz", "_samples", "_state", "_stale", "_info")
+    units = ("_seconds", "_bytes", "_hertz", "_samples", "_ratio", "_state", "_stale", "_info")
     assert len({metric.name for metric in CATALOGUE}) == len(CATALOGUE)
     for metric in CATALOGUE:
         assert NAME.fullmatch(metric.name)

@@ -89,6 +89,18 @@ def test_sources_and_verdicts_are_followed(tmp_path: Path, book: Journal) -> Non
     assert [e["verdict"] for e in found[3:]] == ["loop too slow", None]
 
 
+def test_how_the_clocks_of_hosts_stand_is_noted_from_time_to_time(tmp_path: Path) -> None:
+    now = [100.0]
+    book = Journal(SegmentWriter(tmp_path, NAME, lambda text: {"text": text}), lambda: now[0])
+    clock = {"offset": 7200.0, "drift": 1e-5, "uncertainty": 1e-4, "round_trip": 2e-4}
+    report = {"streams": {}, "hosts": {"head": {"clock": None}, "gpu": {"clock": clock}}}
+    for seconds in (100.0, 100.25, 159.0, 161.0, 161.25):
+        now[0] = seconds
+        book.look_at_report(report)
+    book.close()
+    assert events(tmp_path) == [{"event": "clock", "host": "gpu", **clock}] * 2
+
+
 def test_what_was_asked_and_carried_out_is_noted_with_who(tmp_path: Path) -> None:
     graph = graph_from_dict(document({"C": counter(250)}, {"a": relay("C", "D", 250)}), SCRIPTS)
     books = RunBooks(tmp_path, graph, lambda: 5.0)

@@ -65,7 +65,7 @@ def test_the_parts_of_a_way_add_up_to_its_latency() -> None:
         {"stream": "A", "to": "b"},
         {"stream": "C", "to": "lsl:C", "latency_p50": 0.061, "latency_p99": 0.08, "ahead": 0},
     ]
-    (row,) = sink_rows(ways, nodes, edges)
+    (row,) = sink_rows(ways, nodes, edges, {}, {})
     assert (row["stream"], row["to"], row["latency_p50"], row["latency_p99"]) == ("C", "lsl:C", 0.061, 0.08)
     (way,) = row["paths"]
     parts = {step["node"]: step["adds"] for step in way["nodes"]}
@@ -76,5 +76,22 @@ def test_the_parts_of_a_way_add_up_to_its_latency() -> None:
 def test_what_is_not_known_yet_is_none_and_leaves_the_rest() -> None:
     nodes: dict[str, Any] = {"a": {"output_age_p50": None}, "b": {"output_age_p50": 0.05}}
     edges = [{"stream": "B", "to": "zmq:1", "latency_p50": None, "latency_p99": None, "ahead": 0}]
-    (way,) = sink_rows({"B": [("S", ("a", "b"))]}, nodes, edges)[0]["paths"]
-    assert way == {"from": "S", "nodes": [{"node": "a", "adds": None}, {"node": "b", "adds": 0.05}], "out": None}
+    (way,) = sink_rows({"B": [("S", ("a", "b"))]}, nodes, edges, {}, {})[0]["paths"]
+    steps = [{"node": "a", "adds": None}, {"node": "b", "adds": 0.05}]
+    assert way == {"from": "S", "nodes": steps, "out": None, "uncertainty": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("source", "sink", "uncertainty"),
+    [("head", "head", 0.0), ("gpu", "gpu", 0.0), ("lab", "head", 2e-4), ("head", "gpu", 1e-4), ("lab", "gpu", 3e-4)],
+)
+def test_a_way_over_hosts_is_known_as_well_as_their_clocks(source: str, sink: str, uncertainty: float) -> None:
+    edges = [{"stream": "B", "to": "lsl:B", "latency_p50": 0.01, "latency_p99": 0.02, "ahead": 0}]
+    hosts: dict[str, Any] = {
+        "head": {"clock": None},
+        "gpu": {"clock": {"uncertainty": 1e-4}},
+        "lab": {"clock": {"uncertainty": 2e-4}},
+    }
+    made_on = {"S": source, "A": "gpu", "B": sink}
+    (way,) = sink_rows({"B": [("S", ("a", "b"))]}, {}, edges, made_on, hosts)[0]["paths"]
+    assert way["uncertainty"] == pytest.approx(uncertainty)

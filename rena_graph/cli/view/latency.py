@@ -35,4 +35,6 @@ def _line(sink: Mapping[str, Any]) -> str:
     way = max(ways, key=lambda way: sum(step["adds"] for step in way["nodes"]))
     steps = [f"{step['node']} {duration(step['adds'])}" for step in way["nodes"]]
     out = [] if way["out"] is None else [f"out {duration(way['out'])}"]
-    return f"{head}, from {way['from']}: {', '.join([*steps, *out])}"
+    # Its ends are on two hosts, whose clocks may disagree by so much.
+    doubt = f" (± {duration(way['uncertainty'])})" if way.get("uncertainty") else ""
+    return f"{head}{doubt}, from {way['from']}: {', '.join([*steps, *out])}"

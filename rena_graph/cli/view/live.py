@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from rena_graph.cli.view.clocks import clock_lines
 from rena_graph.cli.view.keeping import keeping_lines
 from rena_graph.cli.view.latency import sink_lines
 from rena_graph.cli.view.numbers import NONE, asked_rate, clock_time, count, duration, rate
@@ -78,7 +79,8 @@ def live_view(
     if streams and status["streams"]:
         parts.append(stream_table(status["streams"], streams, width))
         used += streams + _TABLE_FRAME
-    latencies = sink_lines(status["sinks"])[: max(0, min(_MAX_ERRORS, height - used - _MIN_LOG_LINES - len(troubles)))]
+    about = sink_lines(status["sinks"]) + clock_lines(status["hosts"])
+    latencies = about[: max(0, min(_MAX_ERRORS, height - used - _MIN_LOG_LINES - len(troubles)))]
     parts += [Text(line, style="cyan", no_wrap=True, overflow="ellipsis") for line in latencies]
     used += len(latencies)
     parts += [Text(line, style="yellow", no_wrap=True, overflow="ellipsis") for line in troubles]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rena_graph.cli.output import columns
+from rena_graph.cli.view.clocks import clock_lines
 from rena_graph.cli.view.keeping import keeping_lines
 from rena_graph.cli.view.latency import age_lines, sink_lines
 from rena_graph.cli.view.ledger import ledger_lines, source_lines
@@ -33,6 +34,8 @@ def report_lines(status: Mapping[str, Any]) -> list[str]:
         lines += ["", *ages]
     if latencies := sink_lines(status["sinks"]):
         lines += ["", "end to end", *(f"  {line}" for line in latencies)]
+    if clocks := clock_lines(status["hosts"]):
+        lines += ["", *clocks]
     lines += ["", *keeping_lines(nodes), *ledger_lines(status["edges"], ended=False), *source_lines(streams)]
     lines += [f"{name}: {_last_line(node['error'])}" for name, node in nodes.items() if node.get("error")]
     return [*lines, f"logs: {status['folder']}"] if "folder" in status else lines

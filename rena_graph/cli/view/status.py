@@ -9,6 +9,7 @@ __all__ = ["EDGE", "NODE", "RUN", "STREAM", "complete"]
 
 RUN: dict[str, Any] = {
     "run": "", "graph": "", "state": "starting", "uptime": 0.0, "transport": "", "exit_code": None, "sinks": [],
+    "hosts": {},
 }  # fmt: skip
 """What a status holds beside its tables, with what stands for a value that is not there yet."""
 

@@ -16,6 +16,9 @@ __all__ = ["NAME", "Journal"]
 NAME = "events"
 """Of the journal's files, without their ending."""
 
+CLOCK_EVERY = 60.0
+"""Seconds between two records of how a host's clock stands to graph time."""
+
 Record = dict[str, Any]
 
 
@@ -51,6 +54,7 @@ class Journal:
         self._nodes: dict[str, tuple[str, int, bool, int, int]] = {}
         self._sources: dict[str, tuple[str | None, int]] = {}
         self._keeping: dict[str, str | None] = {}
+        self._clocks: dict[str, float] = {}
 
     def note(self, event: str, **facts: Any) -> None:
         """Write down one event that no comparison can find."""
@@ -94,7 +98,7 @@ class Journal:
         return found
 
     def look_at_report(self, report: Mapping[str, Any], keeping: Mapping[str, Any] | None = None) -> None:
-        """Compare the sources' states, and how nodes keep their rates, with those of the last look."""
+        """Compare the sources' states, and how nodes keep their rates, with those of the last look; note the clocks."""
         found = []
         for name, stream in report["streams"].items():
             state, recoveries = stream["source_state"], stream["recoveries"]
@@ -111,7 +115,18 @@ class Journal:
                 self._keeping[name] = verdict
                 reason = known and known["reason"]
                 found.append(self._record("keeping", node=name, verdict=verdict, reason=reason))
-        self._writer.write(found)
+        self._writer.write(found + self._clock_events(report.get("hosts", {})))
+
+    def _clock_events(self, hosts: Mapping[str, Mapping[str, Any]]) -> list[Record]:
+        """What stamps of other hosts were converted with, from time to time."""
+        found = []
+        now = self._unix()
+        for name, host in hosts.items():
+            clock = host.get("clock")
+            if clock is not None and now - self._clocks.get(name, float("-inf")) >= CLOCK_EVERY:
+                self._clocks[name] = now
+                found.append(self._record("clock", host=name, **clock))
+        return found
 
     def close(self) -> None:
         """Nothing more happens."""

@@ -50,7 +50,11 @@ def paths_to(graph: Graph, limit: int = MOST_PATHS) -> dict[str, list[Way]]:
 
 
 def sink_rows(
-    paths: Mapping[str, Sequence[Way]], nodes: Mapping[str, Mapping[str, Any]], edges: Sequence[Mapping[str, Any]]
+    paths: Mapping[str, Sequence[Way]],
+    nodes: Mapping[str, Mapping[str, Any]],
+    edges: Sequence[Mapping[str, Any]],
+    made_on: Mapping[str, str],
+    hosts: Mapping[str, Mapping[str, Any]],
 ) -> list[dict[str, Any]]:
     """What a status tells of each outlet.
 
@@ -62,8 +66,11 @@ def sink_rows(
     ----------
     paths : mapping
         See :func:`paths_to`.
-    nodes, edges : mapping, sequence
+    nodes, edges, hosts : mapping, sequence, mapping
         As in a report; outlets are the edges with a latency.
+    made_on : mapping of str to str
+        The host on which each stream is made, or comes in. A way that ends on another host than it began on is known
+        to ``uncertainty`` seconds only: what the clocks of the two may be off.
     """
     rows = []
     for edge in edges:
@@ -77,7 +84,13 @@ def sink_rows(
                 "latency_p50": latency,
                 "latency_p99": edge["latency_p99"],
                 "ahead": edge["ahead"],
-                "paths": [_parts(source, way, nodes, latency) for source, way in paths.get(edge["stream"], ())],
+                "paths": [
+                    {
+                        **_parts(source, way, nodes, latency),
+                        "uncertainty": _uncertainty(made_on.get(source), made_on.get(edge["stream"]), hosts),
+                    }
+                    for source, way in paths.get(edge["stream"], ())
+                ],
             }
         )
     return rows
@@ -93,3 +106,11 @@ def _parts(
         steps.append({"node": node, "adds": None if age is None else age - before})
         before = before if age is None else age
     return {"from": source, "nodes": steps, "out": None if latency is None else latency - before}
+
+
+def _uncertainty(first: str | None, last: str | None, hosts: Mapping[str, Mapping[str, Any]]) -> float:
+    """By how many seconds the clocks of two hosts may disagree; 0 for one and the same."""
+    if first == last:
+        return 0.0
+    clocks = [hosts.get(host or "", {}).get("clock") for host in (first, last)]
+    return sum(float(clock["uncertainty"]) for clock in clocks if clock is not None)

@@ -52,6 +52,7 @@ def make_statistics(status: Mapping[str, Any], final: bool, unix: float) -> dict
         "edges": [edge for edge in edges if edge["to"] not in outside],
         "sinks": [edge for edge in edges if edge["to"] in outside],
         "ways": status.get("sinks", []),
+        "hosts": status.get("hosts", {}),
     }
 
 

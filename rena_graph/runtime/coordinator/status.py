@@ -21,6 +21,7 @@ def make_status(
     keeping: Callable[[str], dict[str, Any] | None],
     uptime: float,
     paths: Mapping[str, Sequence[Way]],
+    made_on: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Put together what ``status`` answers.
 
@@ -40,6 +41,8 @@ def make_status(
         Seconds since the first sample was let in.
     paths : mapping
         See :func:`rena_graph.runtime.coordinator.paths.paths_to`.
+    made_on : mapping of str to str
+        The host on which each stream is made, or comes in; left out where there is one host.
     """
     dropped: dict[str, int] = {}
     for edge in report["edges"]:
@@ -60,6 +63,7 @@ def make_status(
         }
         for name, record in machine.nodes.items()
     }
+    hosts = report.get("hosts", {})
     return {
         "run": setup.id,
         "graph": setup.graph.name,
@@ -72,5 +76,6 @@ def make_status(
         "nodes": nodes,
         "streams": report["streams"],
         "edges": report["edges"],
-        "sinks": sink_rows(paths, report["nodes"], report["edges"]),
+        "sinks": sink_rows(paths, report["nodes"], report["edges"], made_on or {}, hosts),
+        "hosts": hosts,
     }

@@ -18,10 +18,10 @@ import zmq
 from rena_graph.errors import PortTaken, RenaGraphError
 from rena_graph.runtime.clock import Clock
 from rena_graph.runtime.host.link_identity import LINK_PORTS, LinkIdentity, binds
-from rena_graph.runtime.hosts.host_clock import AgentClock
+from rena_graph.runtime.hosts.host_clock import AgentClock, clock_facts
 from rena_graph.runtime.hosts.probe import ClockProbe
 from rena_graph.runtime.plan import Crossing, Plan
-from rena_graph.transport.board import Board, StreamColumn
+from rena_graph.transport.board import Board, Row, StreamColumn
 from rena_graph.transport.crossing.receiver import Receiver
 from rena_graph.transport.crossing.sender import Sender
 from rena_graph.transport.interface import EdgeOptions
@@ -61,6 +61,7 @@ class Crossings:
         self._receiver: Receiver | None = None
         self._senders: dict[tuple[str, str], tuple[Peer, Sender]] = {}
         self._probe: ClockProbe | None = None
+        self._time: Row | None = None
         self._closed = False
 
     @property
@@ -160,7 +161,8 @@ class Crossings:
         if peer is None or self._probe is not None:
             return self._probe
         assert isinstance(self._clock, AgentClock), "the clock of this host is graph time: it asks nobody"
-        self._clock.share(board.clock)
+        self._time = board.clock
+        self._clock.share(self._time)
         endpoint, key = peer
         self._probe = ClockProbe(self._context, endpoint, (self._identity.keys, key), self._clock)
         return self._probe
@@ -201,11 +203,8 @@ class Crossings:
             return sum(sender.drained() for sender in asked) == len(asked)
 
     def time(self) -> dict[str, float] | None:
-        """How this host's clock stands to graph time, in seconds: offset, drift (a second), uncertainty, round trip.
-
-        None where its clock is graph time, or before the first estimate.
-        """
-        return self._clock.facts() if isinstance(self._clock, AgentClock) else None
+        """How this host's clock stands to graph time; see :func:`~rena_graph.runtime.hosts.host_clock.clock_facts`."""
+        return None if self._time is None else clock_facts(self._time, time.monotonic())
 
     def turned_away(self) -> int:
         """Connections without a key of this run, and messages that were not this run's or not their sender's."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections import deque
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 from rena_graph.bridges.base import SourceState
 from rena_graph.runtime.host.load import HostLoad, cores, processor_times
 from rena_graph.runtime.host.recent import RecentQuantiles
+from rena_graph.runtime.hosts.host_clock import clock_facts
 from rena_graph.runtime.lifecycle import ENDED, NodeState
 from rena_graph.runtime.plan import Plan
 from rena_graph.transport.board import Board, EdgeColumn, NodeColumn, Row, StreamColumn
@@ -42,6 +44,8 @@ class BoardReader:
 
     def __init__(self, board: Board, plan: Plan) -> None:
         self._plan = plan
+        self._host = plan.host or socket.gethostname()
+        self._clock = board.clock
         self._lock = threading.Lock()
         self._nodes = {name: board.node(i) for name, i in plan.node_rows.items()}
         self._streams = {name: board.stream(p.index) for name, p in plan.ports.items()}
@@ -78,11 +82,13 @@ class BoardReader:
             Quantiles over the whole run; else over the last ten seconds, or so.
         """
         with self._lock:  # the beats come from another thread than whoever asks for a status now
+            host = {"cpu": self._load.read(), "cores": cores()}
             return {
                 "nodes": {name: self._node(name, row, now_ns, whole) for name, row in self._nodes.items()},
                 "streams": {name: self._stream(name, row, now_ns) for name, row in self._streams.items()},
                 "edges": [self._edge(i, now_ns, whole) for i in range(len(self._edges))],
-                "host": {"cpu": self._load.read(), "cores": cores()},
+                "host": host,
+                "hosts": {self._host: {**host, "clock": clock_facts(self._clock, now_ns / 1e9)}},
             }
 
     def histograms(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ takes its place goes on.
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
 
@@ -15,12 +16,17 @@ from rena_graph.runtime.hosts.slew import Line, Slew
 from rena_graph.runtime.setup import NodeSetup
 from rena_graph.transport.board import Board, Row
 
-__all__ = ["AgentClock", "NodeClock", "node_clock"]
+__all__ = ["AgentClock", "NodeClock", "clock_facts", "node_clock"]
+
+log = logging.getLogger("rena_graph.bridges.clock")
+"""What whoever runs the graph is to hear of."""
 
 # Of the board's cells for the clock the first counts the lines that were kept; the last bit of it says in which of the
 # two triples behind it the newest one lies. So whoever reads, or dies while writing, holds up nobody.
 _COUNT = 0
 _TRIPLES = (slice(1, 4), slice(4, 7))
+_FACTS = {"drift": 7, "uncertainty": 8, "round_trip": 9}
+"""For people, behind these: in seconds, the drift a second."""
 
 
 class AgentClock(SystemClock):
@@ -39,8 +45,13 @@ class AgentClock(SystemClock):
 
     def aim(self, estimate: Estimate) -> None:
         """A better estimate: bend towards it."""
+        local, leaps = time.monotonic(), self._slew.leaps
+        before = self._line.offset_at(local)
         self.estimate = estimate
-        self._line = self._slew.aim(time.monotonic(), estimate)
+        self._line = self._slew.aim(local, estimate)
+        if self._slew.leaps > leaps:
+            late = self._line.offset_at(local) - before
+            log.warning("this host's clock was %.3f s late: was it suspended? Its time leaps forwards", late)
         self._write()
 
     def share(self, row: Row) -> None:
@@ -49,25 +60,16 @@ class AgentClock(SystemClock):
             _, self._line = _read(row)
             self._slew.line = self._line
         self._row = row
-        if self.estimate is not None:
-            self._write()
-
-    def facts(self) -> dict[str, float] | None:
-        """Offset, drift, uncertainty and round trip in seconds, for people; None before the first estimate."""
-        estimate = self.estimate
-        if estimate is None:
-            return None
-        return {
-            "offset": self._line.offset_at(time.monotonic()),
-            "drift": estimate.drift,
-            "uncertainty": estimate.uncertainty + abs(self._slew.error),
-            "round_trip": estimate.round_trip,
-        }
+        self._write()
 
     def _write(self) -> None:
-        row, line = self._row, self._line
-        if row is None:
+        row, line, estimate = self._row, self._line, self.estimate
+        if row is None or estimate is None:
             return
+        row.floats[_FACTS["drift"]] = estimate.drift
+        # Until the line is where the estimate says, it is off by that much besides.
+        row.floats[_FACTS["uncertainty"]] = estimate.uncertainty + abs(self._slew.error)
+        row.floats[_FACTS["round_trip"]] = estimate.round_trip
         count = row.ints[_COUNT] + 1
         triple = _TRIPLES[count & 1].start
         row.floats[triple], row.floats[triple + 1], row.floats[triple + 2] = line.at, line.offset, line.slope
@@ -90,6 +92,28 @@ class NodeClock(SystemClock):
         line = self._line
         local = time.monotonic()
         return local + line.offset + line.slope * (local - line.at)
+
+
+def clock_facts(row: Row, local: float) -> dict[str, float] | None:
+    """How a host's clock stands to graph time, from its board.
+
+    Parameters
+    ----------
+    row : Row
+        :attr:`~rena_graph.transport.board.Board.clock`.
+    local : float
+        That clock, in seconds.
+
+    Returns
+    -------
+    dict or None
+        In seconds: ``offset`` (graph time less this clock), ``drift`` (how much that grows in a second),
+        ``uncertainty``, ``round_trip``. None where the clock is graph time, or before the first estimate.
+    """
+    if not row.ints[_COUNT]:
+        return None
+    _, line = _read(row)
+    return {"offset": line.offset_at(local), **{fact: row.floats[cell] for fact, cell in _FACTS.items()}}
 
 
 def node_clock(setup: NodeSetup) -> Clock:

@@ -40,7 +40,7 @@ class Metric:
     samples: Callable[[Answer], Samples]
 
 
-_N, _E, _S = ("node",), ("stream", "to"), ("stream",)
+_N, _E, _S, _H = ("node",), ("stream", "to"), ("stream",), ("host",)
 
 CATALOGUE: tuple[Metric, ...] = (
     Metric(
@@ -282,5 +282,33 @@ CATALOGUE: tuple[Metric, ...] = (
         ("kind",),
         "Memory of the host: total, and available.",
         values.host("memory"),
+    ),
+    Metric(
+        "rena_graph_host_clock_offset_seconds",
+        "gauge",
+        _H,
+        "Graph time less the clock of the host; none where that is graph time.",
+        values.clock("offset"),
+    ),
+    Metric(
+        "rena_graph_host_clock_drift_ratio",
+        "gauge",
+        _H,
+        "Seconds by which that offset grows in a second.",
+        values.clock("drift"),
+    ),
+    Metric(
+        "rena_graph_host_clock_uncertainty_seconds",
+        "gauge",
+        _H,
+        "How far off the host's idea of graph time may be.",
+        values.clock("uncertainty"),
+    ),
+    Metric(
+        "rena_graph_host_clock_round_trip_seconds",
+        "gauge",
+        _H,
+        "The shortest round trip to the coordinator's host, lately.",
+        values.clock("round_trip"),
     ),
 )

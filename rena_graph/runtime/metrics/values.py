@@ -179,6 +179,17 @@ def host(part: str) -> Finder:
     return samples
 
 
+def clock(fact: str) -> Finder:
+    """A fact of the clock of each host whose own is not graph time."""
+
+    def samples(answer: Answer) -> Samples:
+        for name, found in answer["status"]["hosts"].items():
+            if found.get("clock") is not None:
+                yield (name,), found["clock"][fact]
+
+    return samples
+
+
 def process_cpu(answer: Answer) -> Samples:
     """Processor time of the run's own processes."""
     for process, seconds in answer["processes"].items():

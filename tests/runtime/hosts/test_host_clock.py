@@ -12,7 +12,7 @@ import zmq
 
 from rena_graph.errors import EnvironmentRefused, RenaGraphError
 from rena_graph.runtime.hosts import probe
-from rena_graph.runtime.hosts.host_clock import AgentClock, NodeClock, node_clock
+from rena_graph.runtime.hosts.host_clock import AgentClock, NodeClock, clock_facts, node_clock
 from rena_graph.runtime.hosts.offset import Estimate
 from rena_graph.runtime.hosts.probe import ClockProbe
 from rena_graph.runtime.node.parts import NodeParts
@@ -46,7 +46,7 @@ def test_the_agents_clock_is_that_of_the_host_it_asks_and_the_nodes_read_it(tmp_
             node = NodeClock(board.clock)
             assert node.now() == pytest.approx(time.monotonic() + AHEAD, abs=1)
             assert clock.now() == pytest.approx(node.now(), abs=1)
-            facts = clock.facts()
+            facts = clock_facts(board.clock, time.monotonic())
             assert facts is not None
             assert facts["offset"] == pytest.approx(AHEAD, abs=facts["uncertainty"] + 1e-4)
             assert facts["round_trip"] > 0
@@ -90,6 +90,7 @@ def test_an_agent_that_died_over_the_line_holds_up_no_node_and_the_next_goes_on_
         clock.share(board.clock)
         node = NodeClock(board.clock)
         assert node.now() == pytest.approx(time.monotonic(), abs=1), "its own time before there is an estimate"
+        assert clock_facts(board.clock, time.monotonic()) is None
         for _ in range(3):
             clock.aim(Estimate(0.0, AHEAD, 0.0, 1e-4, 2e-4))
         assert node.now() == pytest.approx(time.monotonic() + AHEAD, abs=1)
@@ -104,7 +105,7 @@ def test_an_agent_that_died_over_the_line_holds_up_no_node_and_the_next_goes_on_
         # What it finds out is 50 ms less: time does not run back, nor jump.
         successor.aim(Estimate(0.0, AHEAD - 0.05, 0.0, 1e-4, 2e-4))
         assert before <= successor.now() <= before + 10
-        facts = successor.facts()
+        facts = clock_facts(board.clock, time.monotonic())
         assert facts is not None
         assert facts["uncertainty"] == pytest.approx(0.05, abs=1e-3)
         del node
@@ -157,3 +158,11 @@ def test_a_node_away_from_the_coordinator_is_paced_in_graph_time(tmp_path: Path)
         assert np.all(ticks >= np.arange(len(ticks)) - 1e-6), "no loop before its tick"
         assert np.all(np.diff(np.floor(ticks + 1e-6)) >= 1), "one loop a tick"
         parts.close()
+
+
+def test_a_leap_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    clock = AgentClock()
+    clock.aim(Estimate(0.0, 100.0, 0.0, 1e-4, 2e-4))
+    assert not caplog.text
+    clock.aim(Estimate(0.0, 160.0, 0.0, 1e-4, 2e-4))
+    assert "60.000 s late: was it suspended?" in caplog.text
