@@ -30,13 +30,13 @@ def _failed(what: str, error: RenaGraphError) -> None:
     raise SystemExit(f"{what}: {error}")
 
 
-def _leave(path: Path, text: bytes) -> None:
+def leave(path: Path, text: bytes) -> None:
     spare = path.with_suffix(".new")
     spare.write_bytes(text)
     spare.replace(path)
 
 
-def _find(path: Path) -> bytes:
+def find(path: Path) -> bytes:
     deadline = time.monotonic() + 60
     while not path.exists():
         assert time.monotonic() < deadline, f"{path} did not come"
@@ -46,16 +46,16 @@ def _find(path: Path) -> bytes:
 
 def receive(folder: Path, port: StreamPort, board: Board, secure: bool, host: str) -> dict[str, Any]:
     keys = KeyPair.make()
-    _leave(folder / "receiver.key", keys.public)
+    leave(folder / "receiver.key", keys.public)
     context = zmq.Context()
-    allowed = {_find(folder / "sender.key"): "sender"}
+    allowed = {find(folder / "sender.key"): "sender"}
     bind = f"tcp://{host}:*"
     receiver = Receiver(context, bind, [port], keys if secure else None, allowed, time.monotonic, _failed)
     receiver.take(port, "sender", board)
     reader = open_reader(port, EdgeOptions(0), board)
     waiter = open_waiter("ring", [reader])
     receiver.start()
-    _leave(folder / "endpoint", receiver.endpoint.encode())
+    leave(folder / "endpoint", receiver.endpoint.encode())
     ages: list[float] = []
     first = last = 0.0
     while not reader.ended:
@@ -68,7 +68,7 @@ def receive(folder: Path, port: StreamPort, board: Board, secure: bool, host: st
                 first = first or last
                 ages.append(last - newest)
         waiter.wait(time.monotonic() + 0.25, True)
-    _leave(folder / "received", b"")
+    leave(folder / "received", b"")
     row = board.edge(0).ints
     result = {
         "delivered": row[EdgeColumn.DELIVERED],
@@ -87,9 +87,9 @@ def receive(folder: Path, port: StreamPort, board: Board, secure: bool, host: st
 
 def send(folder: Path, port: StreamPort, board: Board, secure: bool, chunk: int, seconds: float) -> dict[str, Any]:
     keys = KeyPair.make()
-    _leave(folder / "sender.key", keys.public)
-    server = _find(folder / "receiver.key")
-    endpoint = _find(folder / "endpoint").decode()
+    leave(folder / "sender.key", keys.public)
+    server = find(folder / "receiver.key")
+    endpoint = find(folder / "endpoint").decode()
     context = zmq.Context()
     pair = (keys, server) if secure else None
     sender = Sender(context, port, EdgeOptions(0), board, 1, endpoint, pair, _failed)
@@ -110,7 +110,7 @@ def send(folder: Path, port: StreamPort, board: Board, secure: bool, chunk: int,
     deadline = time.monotonic() + 20
     while not sender.drained() and time.monotonic() < deadline:
         time.sleep(0.01)
-    _find(folder / "received")
+    find(folder / "received")
     result = {"made": made, "took": took, "drained": sender.drained(), "cpu": sum(os.times()[:2])}
     sender.close()
     context.term()
