@@ -107,6 +107,9 @@ class MemoryWriter:
     def stop_blocking(self) -> None:
         """Nothing to do: it never blocks."""
 
+    def give_up_hope(self) -> None:
+        """Nothing to do: it never blocks."""
+
     def close(self) -> None:
         """Tell readers that no more comes."""
         with self._stream.changed:

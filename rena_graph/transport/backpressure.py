@@ -8,19 +8,33 @@ from collections.abc import Callable, Sequence
 
 from rena_graph.transport.board import EdgeColumn, Row, StreamColumn
 
-__all__ = ["Brake", "Nap", "nap_by_polling", "wait_for_readers"]
+__all__ = ["AWAY_SECONDS", "Brake", "Nap", "leave", "nap_by_polling", "wait_for_readers"]
 
 Nap = Callable[[Row, int, float], None]
 """Sleeps until the edge of this row has left this position, or so many seconds have passed."""
 
+AWAY_SECONDS = 10.0
+"""Seconds for which a writer waits for a reader that is to come back; as long as a ring keeps what a device sends."""
 _SLICE = 0.02
 """Seconds after which a waiting writer looks again whether its readers still run."""
 
 
-class Brake:
-    """Holds a writer back while a running reader of policy ``block`` still needs what it would overwrite.
+def leave(row: Row, *, returns: bool, clock: Callable[[], float] = time.monotonic) -> None:
+    """A reader's process is gone, or about to go; `returns` where another one will read on where it stopped."""
+    ints = row.ints
+    # In this order: at no time does it look as if it had gone for good.
+    ints[EdgeColumn.AWAY_NS] = int(clock() * 1e9) if returns and ints[EdgeColumn.BLOCK_NS] else 0
+    ints[EdgeColumn.ACTIVE] = 0
 
-    A reader that let its timeout pass is not waited for again before it has moved: a hung one costs its producer
+
+class Brake:
+    """Holds a writer back while a reader of policy ``block`` still needs what it would overwrite.
+
+    A running reader has its ``block_timeout``. One that is away (its process died, and another one will take its place)
+    has :data:`AWAY_SECONDS`, if these are more, until it has taken its first sample again: however fast the writer is,
+    a restart that fits into them loses nothing.
+
+    A reader that let its time pass is not waited for again before it has moved: a hung one costs its producer
     one timeout, not one for each chunk.
 
     Parameters
@@ -38,52 +52,62 @@ class Brake:
     def __init__(self, stream: Row, edges: Sequence[Row], nap: Nap, clock: Callable[[], float]) -> None:
         self._stream = stream.ints
         self._edges = list(edges)
-        self._gave_up: list[int | None] = [None] * len(edges)
+        self._gave_up: list[tuple[int, int] | None] = [None] * len(edges)
+        self._back_at = [-math.inf] * len(edges)
         self._nap = nap
         self._clock = clock
-        self._patient = True
+        self._patient = self._hopes = True
         self.limit: float = 0
         self.refresh()
 
     def refresh(self) -> None:
         """Look at the readers anew: :attr:`limit` becomes the sequence number up to which nobody holds the writer."""
-        held = [row.ints[EdgeColumn.POSITION] for row in self._edges if self._blocks(row)]
+        held = [row.ints[EdgeColumn.POSITION] for row in self._edges if self._counts(row.ints)]
         self.limit = min(held) if held and self._patient else math.inf
 
     def release(self) -> None:
         """Wait for nobody any more, from any thread: the run stops."""
         self._patient = False
 
-    @staticmethod
-    def _blocks(row: Row) -> bool:
-        return bool(row.ints[EdgeColumn.ACTIVE] and row.ints[EdgeColumn.BLOCK_NS])
+    def give_up_hope(self) -> None:
+        """Wait for nobody any more who is away, from any thread: nobody comes back."""
+        self._hopes = False
+
+    def _counts(self, ints: memoryview) -> bool:
+        there = ints[EdgeColumn.ACTIVE] or (self._hopes and ints[EdgeColumn.AWAY_NS])
+        return bool(there and ints[EdgeColumn.BLOCK_NS])
 
     def hold(self, floor: int) -> None:
         """Return once no reader that counts needs a sample below `floor`, or all such had their time."""
-        started = self._clock()
-        waited = 0.0
+        started = now = self._clock()
         while self._patient:
-            behind = self._behind(floor, waited)
+            behind = self._behind(floor, started, now)
             if behind is None:
                 break
             row, left = behind
             self._nap(row, row.ints[EdgeColumn.POSITION], min(left, _SLICE))
-            waited = max(0.0, self._clock() - started)
-        if waited:
-            self._stream[StreamColumn.BLOCKED_NS] += int(waited * 1e9)
+            now = max(now, self._clock())
+        if now > started:
+            self._stream[StreamColumn.BLOCKED_NS] += int((now - started) * 1e9)
         self.refresh()
 
-    def _behind(self, floor: int, waited: float) -> tuple[Row, float] | None:
+    def _behind(self, floor: int, started: float, now: float) -> tuple[Row, float] | None:
         """The slowest reader to wait for, and for how many seconds more."""
         slowest: tuple[Row, float] | None = None
         for i, row in enumerate(self._edges):
-            position = row.ints[EdgeColumn.POSITION]
-            if position >= floor or not self._blocks(row) or self._gave_up[i] == position:
+            ints = row.ints
+            position, away = ints[EdgeColumn.POSITION], ints[EdgeColumn.AWAY_NS]
+            if position >= floor or not self._counts(ints) or self._gave_up[i] == (position, away):
                 continue
             self._gave_up[i] = None
-            left = row.ints[EdgeColumn.BLOCK_NS] / 1e9 - waited
+            patience = ints[EdgeColumn.BLOCK_NS] / 1e9
+            if away and self._hopes:
+                self._back_at[i] = now
+                left = away / 1e9 + max(patience, AWAY_SECONDS) - now
+            else:
+                left = max(started, self._back_at[i]) + patience - now
             if left <= 0:
-                self._gave_up[i] = position
+                self._gave_up[i] = position, away
                 self._stream[StreamColumn.BLOCK_TIMEOUTS] += 1
             elif slowest is None or position < slowest[0].ints[EdgeColumn.POSITION]:
                 slowest = row, left

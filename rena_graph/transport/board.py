@@ -136,6 +136,8 @@ class EdgeColumn(IntEnum):
     """Of a sink: position up to which everything has left, or has been dropped."""
     NAN_UNTIL = 23
     """Position behind the samples that are not finite for which the node failed: its next life passes over them."""
+    AWAY_NS = 41
+    """Monotonic time at which a reader of policy ``block`` went that is to come back; 0 once it takes samples."""
 
 
 @unique

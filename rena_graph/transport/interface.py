@@ -115,6 +115,10 @@ class StreamWriter(Protocol):
         """Wait for no reader any more, nor in a publish that waits now; may be called from any thread."""
         ...
 
+    def give_up_hope(self) -> None:
+        """Wait for no reader any more that is away: none comes back; may be called from any thread."""
+        ...
+
     def close(self) -> None:
         """Tell readers that no more comes, and let go."""
         ...

@@ -250,6 +250,10 @@ class RingWriter:
         """Wait for no reader any more, nor in a publish now waiting; from any thread."""
         self._brake.release()
 
+    def give_up_hope(self) -> None:
+        """Wait for no reader any more that is away; from any thread."""
+        self._brake.give_up_hope()
+
     def close(self) -> None:
         """Tell readers that no more comes, and let go."""
         if self._closed:

@@ -22,6 +22,7 @@ _HOLES = int(Word.HOLES)
 _POSITION = int(EdgeColumn.POSITION)
 _DELIVERED = int(EdgeColumn.DELIVERED)
 _LAST_TIMESTAMP = int(EdgeColumn.LAST_TIMESTAMP)
+_AWAY_NS = int(EdgeColumn.AWAY_NS)
 _MARGIN = 8
 """A reader that was overtaken leaves one in so many of the samples that are still there."""
 
@@ -179,14 +180,19 @@ class RingReader(EdgeReader):
         ints[_POSITION] = position
         self._floats[_LAST_TIMESTAMP] = last
         if self._blocking:
-            self._progress()
+            self._moved()
         return True
 
     def skip(self, count: int, reason: str = "window") -> None:
         """Pass over the oldest `count` pending samples, counted as dropped for `reason`."""
         super().skip(count, reason)
         if self._blocking:
-            self._progress()
+            self._moved()
+
+    def _moved(self) -> None:
+        """The writer may go on; and a reader that had died before this one is back."""
+        self._ints[_AWAY_NS] = 0
+        self._progress()
 
     def bounds(self) -> tuple[int, int]:
         """Sequence numbers of the oldest sample that is unharmed now, and of the next one to be published."""

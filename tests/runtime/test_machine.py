@@ -210,7 +210,7 @@ def test_a_node_that_was_given_up_lives_again_when_asked() -> None:
 
 def test_a_restart_that_is_asked_for_ends_the_life_before_in_good_order() -> None:
     world = running("a", "b")
-    assert StopNode("a", 0, 0.0) in world.hear(RestartAsked("a"))
+    assert StopNode("a", 0, 0.0, again=True) in world.hear(RestartAsked("a"))
     world.settle(1.0)
     record = world.machine.nodes["a"]
     assert (record.state, record.epoch, record.restart_times) == (NodeState.RUNNING, 1, [])
@@ -368,7 +368,7 @@ def test_an_earlier_life_no_longer_counts() -> None:
 def test_a_changed_script_ends_its_node_in_good_order_and_begins_it_anew() -> None:
     world = running("a", "b", reload=True)
     told = world.hear(ScriptChanged("a", "a.py"))
-    assert StopNode("a", 0, 0.0) in told, "what it has not read yet is the next life's"
+    assert StopNode("a", 0, 0.0, again=True) in told, "what it has not read yet is the next life's"
     world.settle(1.0)
     record = world.machine.nodes["a"]
     assert (record.state, record.epoch, record.reloads) == (NodeState.RUNNING, 1, 1)

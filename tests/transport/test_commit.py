@@ -193,9 +193,10 @@ def test_without_a_commit_nothing_is_gone_back_to() -> None:
 def test_what_is_committed_are_the_first_columns(columns: Any, width: int, slots: tuple[int, int]) -> None:
     """The layout that one slice of a row relies on."""
     assert width - 1 == columns.REPEATED
-    assert max(columns) < slots[0], "copies begin there"
-    assert slots[0] + width <= slots[1]
-    assert slots[1] + width <= SCALARS
+    copies = [number for at in slots for number in range(at, at + width)]
+    assert len(copies) == len(set(copies))
+    assert not set(copies) & set(map(int, columns))
+    assert max(*copies, *columns) < SCALARS
 
 
 def test_no_column_of_a_node_lies_in_the_copies() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from rena_graph.errors import Fenced, UsageError
 from rena_graph.streams.spec import StreamSpec
+from rena_graph.transport.backpressure import leave
 from rena_graph.transport.board import EdgeColumn, StreamColumn
 from rena_graph.transport.edge_reader import DROP_COLUMNS
 from rena_graph.transport.links import open_waiter
@@ -357,6 +358,26 @@ def test_a_reader_that_went_holds_nobody(stage: Stage) -> None:
     assert not thread.is_alive()
     assert stage.stream(StreamColumn.PRODUCED) == 4096
     assert stage.stream(StreamColumn.BLOCK_TIMEOUTS) == 0
+
+
+def test_a_reader_that_comes_back_finds_all(ring_stage: Stage) -> None:
+    stage = ring_stage
+    port = stage.port(capacity=512)
+    writer, reader = stage.pair(port, "block", block_timeout=0.01)
+    thread = threading.Thread(target=lambda: writer.publish(numbered(0, 4096), stamps(0, 4096)))
+    leave(stage.board.edge(0), returns=True)
+    thread.start()
+    until(lambda: stage.stream(StreamColumn.PRODUCED) >= 256)
+    again = stage.reader(port, 0, "block", block_timeout=LIMIT, resume=True)
+    taken: list[float] = []
+    while len(taken) < 4096:
+        until(again.pending)
+        taken += take(again)[0][:, 0].tolist()
+    thread.join(LIMIT)
+    assert taken == list(range(4096))
+    assert stage.dropped() == {}
+    assert stage.edge(EdgeColumn.AWAY_NS) == 0
+    del reader
 
 
 def test_blocking_can_be_stopped(stage: Stage) -> None:

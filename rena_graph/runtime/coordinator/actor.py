@@ -271,8 +271,8 @@ class CoordinatorActor:
                 await self._agent.have("command", node, epoch, start)
                 if node in self._operations.paused:
                     await self._agent.have("command", node, epoch, {"do": "pause"})
-            case StopNode(node, epoch, within):
-                await self._agent.have("command", node, epoch, {"do": "stop", "within": within})
+            case StopNode(node, epoch, within, again):
+                await self._agent.have("command", node, epoch, {"do": "stop", "within": within, "again": again})
             case StartSinks():
                 await self._agent.have("start_sinks")
             case StartSources():

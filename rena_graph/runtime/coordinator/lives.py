@@ -210,7 +210,7 @@ class Lives:
         self._to_restart.add(record.name)
         if record.state in ALIVE:
             record.kill_at = self._run.now + record.definition.stop_timeout + KILL_GRACE
-            self._out.append(StopNode(record.name, record.epoch, 0.0))
+            self._out.append(StopNode(record.name, record.epoch, 0.0, again=True))
         if record.state is not NodeState.RESTARTING:
             self.set(record, NodeState.RESTARTING)
 
@@ -244,7 +244,7 @@ class Lives:
             left = 0.0 if record.kill_at is None else max(0.0, record.kill_at - KILL_GRACE - self._run.now)
             self._out.append(StopNode(node, epoch, left))
         elif record.state is NodeState.RESTARTING and record.kill_at is not None:
-            self._out.append(StopNode(node, epoch, 0.0))
+            self._out.append(StopNode(node, epoch, 0.0, again=True))
         if record.killed:
             self._out.append(KillNode(node, epoch))
 

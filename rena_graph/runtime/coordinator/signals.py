@@ -191,11 +191,12 @@ class StartNode:
 
 @dataclass(frozen=True)
 class StopNode:
-    """Let the node drain for at most `within` seconds, clean up and end."""
+    """Let the node drain for at most `within` seconds, clean up and end; `again`: to begin anew after that."""
 
     node: str
     epoch: int
     within: float
+    again: bool = False
 
 
 @dataclass(frozen=True)

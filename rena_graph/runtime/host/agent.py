@@ -28,6 +28,7 @@ from rena_graph.runtime.lifecycle import ENDED, NodeState
 from rena_graph.runtime.messages import LogRecords
 from rena_graph.runtime.plan import HostPaths, Plan
 from rena_graph.streams.spec import StreamSpec
+from rena_graph.transport.backpressure import leave
 from rena_graph.transport.board import Board, EdgeColumn, NodeColumn
 from rena_graph.transport.links import check_shared_memory, create_stream, remove_stream
 from rena_graph.transport.state_files import StateFiles
@@ -220,10 +221,14 @@ class HostAgent:
                 os.kill(pid, signal.SIGKILL)
 
     def release(self, node: str) -> None:
-        """A node's process is gone, perhaps without letting go: no writer waits for it any more."""
-        if self._plan is not None and self._board is not None:
-            for edge in self._plan.graph.inputs_of(node):
-                self._board.edge(edge.index).ints[EdgeColumn.ACTIVE] = 0
+        """A node's process is gone, perhaps without letting go: writers wait for its next one, or for none."""
+        if self._plan is None or self._board is None:
+            return
+        kept = self._plan.transport == "ring" and self._plan.graph.nodes[node].restart.policy != "never"
+        for edge in self._plan.graph.inputs_of(node):
+            row = self._board.edge(edge.index)
+            if row.ints[EdgeColumn.ACTIVE]:  # else it has let go, and said itself whether it comes back
+                leave(row, returns=kept)
 
     def report(self) -> dict[str, Any] | None:
         """A fresh look at the board, for a status asked for now; None before there is one."""
@@ -336,7 +341,7 @@ class HostAgent:
         plan, board = self._plan, self._board
         if plan is not None and board is not None:
             for node, index in plan.node_rows.items():
-                stop = {"do": "stop", "within": plan.graph.nodes[node].stop_timeout}
+                stop = {"do": "stop", "within": plan.graph.nodes[node].stop_timeout, "again": False}
                 self._line.send(f"{node}:{board.node(index).ints[NodeColumn.EPOCH]}", stop)
             longest = max((plan.graph.nodes[n].stop_timeout for n in plan.node_rows), default=0.0)
             if not self._pids.wait(longest + CLEANUP_SECONDS):

@@ -17,7 +17,8 @@ from rena_graph.script import RenaScript
 from rena_graph.streams.finite import NotFinite
 from rena_graph.streams.inputs import Inputs
 from rena_graph.streams.outputs import Outputs
-from rena_graph.transport.board import EdgeColumn, NodeColumn, Row, StreamColumn
+from rena_graph.transport.backpressure import leave
+from rena_graph.transport.board import NodeColumn, Row, StreamColumn
 from rena_graph.transport.histogram import bucket_of
 from rena_graph.transport.interface import StreamWriter, Waiter
 
@@ -390,8 +391,9 @@ def _forget(_: OutputRefused) -> None:
     """What is discarded need not be right."""
 
 
-def release_edges(feeds: Sequence[Feed]) -> None:
-    """The node no longer reads: nobody has to wait for it."""
+def release_edges(feeds: Sequence[Feed], returns: bool = False) -> None:
+    """The node no longer reads: nobody has to wait for it, unless it `returns`, in a new process."""
     for feed in feeds:
-        feed.row.ints[EdgeColumn.ACTIVE] = 0
+        # Over ZMQ nothing is kept for the next one.
+        leave(feed.row, returns=returns and feed.setup.port.transport == "ring")
         feed.reader.close()

@@ -65,6 +65,7 @@ class NodeProcess:
         self._loop: NodeLoop | None = None
         self._parts: NodeParts | None = None
         self._restart_asked = False
+        self._returns = False
         self._held = False
         self._go: tuple[float, float | None, float] | None = None
         self._failure: BaseException | None = None
@@ -73,6 +74,10 @@ class NodeProcess:
     def _on_command(self, message: dict[str, Any]) -> None:
         """On the line's thread: keep it, and wake the main thread."""
         self._commands.put(message)
+        if message["do"] == "stop" and not message["again"] and self._parts is not None:
+            # Its loop may wait for a reader that is away, which will not come back now.
+            for writer in self._parts.writers:
+                writer.give_up_hope()
         self._wake()
 
     def _apply_commands(self) -> None:
@@ -92,6 +97,7 @@ class NodeProcess:
                 if "hz" in message:  # it is slowed for others at the moment
                     loop.set_frequency(float(message["hz"]))
             case "stop":
+                self._returns = bool(message["again"])
                 loop.drain(float(message["within"]))
             case "params":
                 parts.params.apply(ParamChanges(message["set"], message["add"], tuple(message["remove"])))
@@ -149,6 +155,7 @@ class NodeProcess:
         self._console.write("error", f"{what or kind} failed: {text}" if kind != "loop" else text)
         kind = "restart" if self._restart_asked else kind
         self._row.ints[NodeColumn.FAILURE] = FAILURE_KINDS.index(kind)
+        self._returns = self._setup.definition.restart.policy != "never"
         self._state(NodeState.FAILED, text, kind)
 
     def loop_failed(self, error: BaseException, loops: int) -> bool:
@@ -203,7 +210,7 @@ class NodeProcess:
         finally:
             row[NodeColumn.LOG_DROPPED] = self._console.dropped
             if self._parts is not None:
-                release_edges(self._parts.feeds)
+                release_edges(self._parts.feeds, self._returns)
                 self._parts.close()
             self._line.close()
 
