@@ -16,6 +16,7 @@ from rena_graph.runtime.coordinator.signals import (
     KillAsked,
     LauncherGone,
     NodeReported,
+    RayLost,
     RestartAsked,
     Say,
     ScriptChanged,
@@ -309,6 +310,19 @@ def test_without_a_launcher_everything_ends_soon() -> None:
     world.hear(LauncherGone())
     world.settle(7.0)
     assert world.ended is not None
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+def test_without_ray_everything_ends_soon_and_with_a_failure(hangs: bool) -> None:
+    world = running("a", "b", "c", stop_timeout=60.0)
+    for process in world.processes:
+        process.hangs = hangs
+    told = world.hear(RayLost("Ray is lost"))
+    assert Say("error", "Ray is lost") in told
+    world.settle(7.0 if hangs else 1.0)
+    assert world.ended is not None
+    assert (world.ended.exit_code, world.ended.failure) == (ExitCode.ENVIRONMENT, "Ray is lost")
+    assert world.order.count("KillNode") == (3 if hangs else 0)
 
 
 def test_finite_sources_end_the_run_well() -> None:

@@ -38,7 +38,6 @@ from rena_graph.runtime.coordinator.signals import (
     HostPrepared,
     Instruction,
     KillNode,
-    LauncherGone,
     NodeGone,
     NodeReported,
     PlaceNode,
@@ -244,15 +243,10 @@ class CoordinatorActor:
             case "sources_ended":
                 self._hear(SourcesEnded())
 
-    async def launcher_gone(self) -> None:
-        """The session process says so; it may be before the beginning."""
+    async def hear(self, event: Event) -> None:
+        """The session process tells what becomes of the run's frame; it may be before the beginning."""
         await self._begun.wait()
-        self._hear(LauncherGone())
-
-    async def stop(self, why: str) -> None:
-        """Whoever holds the run's frame wants it to end in good order; it may be before the beginning."""
-        await self._begun.wait()
-        self._hear(StopAsked(why))
+        self._hear(event)
 
     # -- carrying out --------------------------------------------------------------------------------
     async def _carry_out(self) -> None:

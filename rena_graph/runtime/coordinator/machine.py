@@ -29,6 +29,7 @@ from rena_graph.runtime.coordinator.signals import (
     NodeReported,
     PlaceNode,
     PrepareHost,
+    RayLost,
     RestartAsked,
     Say,
     ScriptChanged,
@@ -49,8 +50,8 @@ from rena_graph.runtime.lifecycle import ALIVE, ENDED, NodeState, Phase
 __all__ = ["Coordinator", "Phase"]
 
 SINK_TIMEOUT = 3.0
-LAUNCHER_GONE_STOP = 3.0
-"""Without a launcher everything has to be gone within ten seconds, Ray included."""
+HASTY_STOP = 3.0
+"""Without a launcher all has to be gone within ten seconds, Ray included; without Ray, before it drags all along."""
 
 
 class Coordinator:
@@ -145,6 +146,9 @@ class Coordinator:
                 self._stop(why)
             case LauncherGone():
                 self._launcher_gone()
+            case RayLost(why):
+                self.run.stop_limit = HASTY_STOP
+                self._fail(why, ExitCode.ENVIRONMENT)
             case KillAsked():
                 self._kill_all()
             case SinksStopped():
@@ -234,7 +238,7 @@ class Coordinator:
             if record.debugged and record.state in ALIVE:
                 record.gone = True
                 self.lives.set(record, NodeState.STOPPED)
-        self.run.stop_limit = LAUNCHER_GONE_STOP
+        self.run.stop_limit = HASTY_STOP
         self._stop("the launcher is gone")
 
     def _kill_all(self) -> None:

@@ -22,6 +22,7 @@ __all__ = [
     "NodeReported",
     "PlaceNode",
     "PrepareHost",
+    "RayLost",
     "RestartAsked",
     "RunNode",
     "Say",
@@ -134,6 +135,13 @@ class LauncherGone:
 
 
 @dataclass(frozen=True)
+class RayLost:
+    """Ray, or a part of it, is gone; its processes follow within seconds."""
+
+    why: str
+
+
+@dataclass(frozen=True)
 class Tick:
     """Time passed."""
 
@@ -152,6 +160,7 @@ Event: TypeAlias = (
     | StopAsked
     | KillAsked
     | LauncherGone
+    | RayLost
     | Tick
 )
 

@@ -22,17 +22,21 @@ from typing import Any
 
 from rena_graph.errors import EnvironmentRefused, ExitCode, RenaGraphError
 from rena_graph.runtime.alive import hold_alive, hold_session
+from rena_graph.runtime.coordinator.signals import Event, LauncherGone, RayLost, StopAsked
 from rena_graph.runtime.run_setup import Outcome, RunSetup
 from rena_graph.runtime.session import LET_GO, reaper
 from rena_graph.runtime.session.limits import allow_open_files
 from rena_graph.runtime.session.local_ray import join_ray, prepare_environment, start_local_ray
+from rena_graph.runtime.session.ray_watch import RayWatch
 
 __all__ = ["Session", "main"]
 
 log = logging.getLogger(__name__)
 
 FORCE_AFTER = 6.0
-"""Seconds after the launcher's end at which the run is taken down, whatever it is doing."""
+"""Seconds after the launcher's or Ray's end at which the run is taken down, whatever it is doing."""
+COORDINATOR_MADE_WITHIN = 30.0
+"""Seconds that Ray has to make a coordinator's successor."""
 
 
 class Session:
@@ -45,6 +49,8 @@ class Session:
         self._detached = setup.options.detach
         self._stop_asked: str | None = None
         self._coordinator: Any = None
+        self._ray: RayWatch | None = None
+        self._ray_lost: str | None = None
         self._reaper = subprocess.Popen(
             [sys.executable, "-I", "-S", reaper.__file__, str(setup.runtime), f"rg-{setup.id}-", str(os.getpid())],
             stdin=subprocess.DEVNULL,
@@ -85,11 +91,26 @@ class Session:
         else:
             prepare_environment(None)
             join_ray(setup.namespace, setup.options.address)
+        self._ray = RayWatch(lambda what: threading.Thread(target=self._without_ray, args=(what,), daemon=True).start())
+
+    def _without_ray(self, what: str) -> None:
+        """End the run in good order as long as its processes outlive Ray, which are seconds; then by force."""
+        if self._ray_lost is not None:
+            return
+        self._ray_lost = f"{what}; without it the run cannot go on"
+        log.error("%s", self._ray_lost)
+        if self._coordinator is not None:
+            self._tell(RayLost(self._ray_lost))
+        time.sleep(FORCE_AFTER)
+        self._force(self._ray_lost)
+
+    def _tell(self, event: Event) -> None:
+        self._coordinator.hear.remote(event)
 
     def _run_coordinator(self) -> int:
         """The run, from coordinator to coordinator; returns its exit code."""
         import ray
-        from ray.exceptions import RayActorError, RayError
+        from ray.exceptions import GetTimeoutError, RayActorError, RayError
 
         from rena_graph.runtime.coordinator.restarts import FRAME_LOSSES, FRAME_WINDOW, spend
 
@@ -97,15 +118,23 @@ class Session:
         while True:
             life = self._begin_coordinator()
             try:
+                if losses:
+                    ray.get(self._coordinator.__ray_ready__.remote(), timeout=COORDINATOR_MADE_WITHIN)
                 return int(ray.get(life))
             except RayActorError as error:
                 log.warning("the coordinator died: %s", error)
+                if self._ray_lost is not None:
+                    raise EnvironmentRefused(self._ray_lost) from error
                 if (outcome := Outcome.read(self._setup.folder)) is not None:
                     return int(outcome.exit_code)  # over the last of its work, which we do as well
                 if not spend(losses, time.monotonic()):
                     self._end_without_coordinator()
                     text = f"the coordinator died, {FRAME_LOSSES + 1} times within {FRAME_WINDOW:g} s: {error}"
                     raise EnvironmentRefused(text) from error
+            except GetTimeoutError as error:
+                self._end_without_coordinator()
+                text = f"the coordinator died, and Ray made no other one within {COORDINATOR_MADE_WITHIN:g} s"
+                raise EnvironmentRefused(text) from error
             except RayError as error:
                 raise EnvironmentRefused(f"the coordinator failed: {error}") from error
 
@@ -129,9 +158,11 @@ class Session:
         )
         life = self._coordinator.run.remote()
         if self._launcher_gone.is_set():
-            self._coordinator.launcher_gone.remote()
+            self._tell(LauncherGone())
         if self._stop_asked is not None:
-            self._coordinator.stop.remote(self._stop_asked)
+            self._tell(StopAsked(self._stop_asked))
+        if self._ray_lost is not None:
+            self._tell(RayLost(self._ray_lost))
         return life
 
     def _end_without_coordinator(self) -> None:
@@ -173,7 +204,7 @@ class Session:
             self.end_soon()
             return
         self._stop_asked = "asked to stop by SIGTERM"
-        self._coordinator.stop.remote(self._stop_asked)
+        self._tell(StopAsked(self._stop_asked))
         time.sleep(self._setup.longest_stop)
         self._force("the run was asked to stop by SIGTERM and did not end in time")
 
@@ -183,7 +214,7 @@ class Session:
             return
         self._launcher_gone.set()
         if self._coordinator is not None:
-            self._coordinator.launcher_gone.remote()
+            self._tell(LauncherGone())
         time.sleep(FORCE_AFTER)
         self._force("the launcher vanished and the run did not end in time")
 
@@ -201,9 +232,12 @@ class Session:
         import ray
 
         setup = self._setup
-        if self._coordinator is not None and not self._local:
-            ray.kill(self._coordinator, no_restart=True)
-        ray.shutdown()
+        if self._ray is not None:
+            self._ray.close()
+        if self._ray_lost is None:
+            if self._coordinator is not None and not self._local:
+                ray.kill(self._coordinator, no_restart=True)
+            ray.shutdown()
         self._end_leftovers()
         shutil.rmtree(setup.runtime, ignore_errors=True)
 
@@ -237,6 +271,8 @@ def main(path: str) -> int:
     for lock in locks:
         os.close(lock)
     session._reaper.wait(5.0)
+    if session._ray_lost is not None:
+        os._exit(int(code))  # at the interpreter's end Ray would wait for itself, for a minute
     return int(code)
 
 
