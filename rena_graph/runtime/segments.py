@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,8 @@ class SegmentWriter:
         self._removed = 0
         self._path = folder / f"{name}.jsonl"
         self._file = self._path.open("ab", buffering=0)
+        if self._file.tell() and not _ends_a_line(self._path):
+            self._file.write(b"\n")  # else our first record would be lost with its last, which death cut short
 
     def write(self, records: list[Record]) -> None:
         """Add records; they are in the file when this returns. After :meth:`close` they are lost.
@@ -96,6 +99,12 @@ class SegmentWriter:
     def close(self) -> None:
         """Nothing more comes."""
         self._file.close()
+
+
+def _ends_a_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
 
 
 def _lines(path: Path) -> int:

@@ -14,6 +14,7 @@ import pytest
 from rena_graph.errors import ExitCode, RunLost
 from rena_graph.runtime.lifecycle import NodeState
 from rena_graph.runtime.plan import HostPaths
+from rena_graph.runtime.segments import read_segments
 from rena_graph.transport.board import Board, NodeColumn
 from tests.faults.frame import process_of, send
 from tests.faults.scene import Fault, Scene, fault_graph
@@ -45,6 +46,11 @@ def test_a_killed_coordinator_comes_back_and_the_nodes_do_not_notice(ray_address
     undisturbed(row, fault, tmp_path)
     assert row.repeated == 0
     assert status["nodes"]["bad"]["params"]["mark"] == "new"
+    events = list(read_segments(on.run.folder, "events"))
+    assert [e["phase"] for e in events if e["event"] == "phase"] == ["starting", "running", "stopping", "ended"]
+    for name in status["nodes"]:
+        states = [e["state"] for e in events if e["event"] == "state" and e["node"] == name]
+        assert len(states) == len(set(states)), f"each state of {name} is written once"
 
 
 def undisturbed(row: FaultRow, fault: Fault, folder: Path) -> None:

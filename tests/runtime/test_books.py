@@ -89,6 +89,36 @@ def test_sources_and_verdicts_are_followed(tmp_path: Path, book: Journal) -> Non
     assert [e["verdict"] for e in found[3:]] == ["loop too slow", None]
 
 
+def test_a_coordinator_that_takes_over_writes_nothing_down_again(tmp_path: Path) -> None:
+    def journal() -> Journal:
+        made = Journal(SegmentWriter(tmp_path, NAME, lambda text: {"text": text}), lambda: 5.0)
+        made.recall(read_segments(tmp_path, NAME))
+        return made
+
+    a, b = Node(NodeState.RUNNING, 2, restarts=2, stale_for=1.5), Node(NodeState.PAUSED, 1, reloads=1)
+    source = {"source_state": "connected", "recoveries": 1, "lost": 7}
+    report = {"streams": {"S": source}, "hosts": {"gpu": {"clock": {"offset": 1.0}}}}
+    slow = {"verdict": "loop too slow", "reason": "30 ms"}
+    first = journal()
+    first.look("starting", {"a": Node(), "b": Node()})
+    first.look("running", {"a": a, "b": b})
+    first.look_at_report(report, {"a": slow, "b": None})
+    first.close()
+    before = events(tmp_path)
+    second = journal()
+    for known in (None, None, slow):  # at first it knows of no verdict
+        second.look("running", {"a": a, "b": b})
+        second.look_at_report(report, {"a": known, "b": None})
+    assert events(tmp_path) == before
+    a.state, a.stale_for = NodeState.RESTARTING, None
+    second.look("running", {"a": a, "b": b})
+    second.look_at_report(report, {"a": None})
+    second.close()
+    assert [(e["event"], e.get("before"), e.get("verdict")) for e in events(tmp_path)[len(before) :]] == [
+        ("state", "running", None), ("alive", None, None), ("keeping", None, None),
+    ]  # fmt: skip
+
+
 def test_how_the_clocks_of_hosts_stand_is_noted_from_time_to_time(tmp_path: Path) -> None:
     now = [100.0]
     book = Journal(SegmentWriter(tmp_path, NAME, lambda text: {"text": text}), lambda: now[0])

@@ -23,6 +23,18 @@ def open_log(folder: Path) -> SegmentWriter:
     return SegmentWriter(folder, "log", gap, segment_bytes=60, kept=4)
 
 
+def test_a_record_that_death_cut_short_takes_no_other_with_it(tmp_path: Path) -> None:
+    log = open_log(tmp_path)
+    log.write([{"n": 1}])
+    log.close()
+    with (tmp_path / "log.jsonl").open("ab") as file:
+        file.write(b'{"n": ')
+    log = open_log(tmp_path)
+    log.write([{"n": 2}])
+    log.close()
+    assert list(read_segments(tmp_path, "log")) == [{"n": 1}, {"n": 2}]
+
+
 @given(Steps)
 def test_a_tail_sees_each_record_once_and_in_order_and_the_log_is_bounded(steps: list[int | str]) -> None:
     with TemporaryDirectory() as name:

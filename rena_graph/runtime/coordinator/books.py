@@ -13,7 +13,7 @@ from rena_graph.graph.model import Graph
 from rena_graph.runtime.coordinator.journal import NAME, Journal, NodeView
 from rena_graph.runtime.coordinator.statistics import make_statistics, write_statistics
 from rena_graph.runtime.provenance import Provenance
-from rena_graph.runtime.segments import SegmentWriter
+from rena_graph.runtime.segments import SegmentWriter, read_segments
 
 __all__ = ["RunBooks"]
 
@@ -45,6 +45,7 @@ class RunBooks:
         self._unix = unix
         events = SegmentWriter(folder, NAME, lambda text: {"time": unix(), "event": "gap", "text": text}, _EVENT_BYTES)
         self._journal = Journal(events, unix)
+        self._journal.recall(read_segments(folder, NAME))
         self._provenance = Provenance(folder, {name: graph.script_path(name) for name in graph.nodes})
         self._provenance_lock = threading.Lock()
         self._written = 0.0

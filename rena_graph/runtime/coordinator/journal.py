@@ -6,7 +6,7 @@ so that nothing is forgotten where a new way into a state is added.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from rena_graph.runtime.segments import SegmentWriter
@@ -20,6 +20,8 @@ CLOCK_EVERY = 60.0
 """Seconds between two records of how a host's clock stands to graph time."""
 
 Record = dict[str, Any]
+Known = tuple[str | None, int, bool, int, int]
+"""What was written of a node: state, epoch, whether it is stale, restarts, reloads."""
 
 
 class NodeView(Protocol):
@@ -51,10 +53,27 @@ class Journal:
         self._writer = writer
         self._unix = unix
         self._phase: str | None = None
-        self._nodes: dict[str, tuple[str, int, bool, int, int]] = {}
+        self._nodes: dict[str, Known] = {}
         self._sources: dict[str, tuple[str | None, int]] = {}
         self._keeping: dict[str, str | None] = {}
         self._clocks: dict[str, float] = {}
+        self._recalled: set[str] = set()
+
+    def recall(self, records: Iterable[Record]) -> None:
+        """Know what a coordinator before has written down, so that nothing of it is written again."""
+        for record in records:
+            match record:
+                case {"event": "phase", "phase": phase}:
+                    self._phase = phase
+                case {"event": "state" | "stale" | "alive" | "restart" | "reload", "node": name, "epoch": epoch}:
+                    self._nodes[name] = _after(self._nodes.get(name) or (None, epoch, False, 0, 0), record)
+                case {"event": "source", "stream": name, "state": state, "recoveries": recoveries}:
+                    self._sources[name] = state, recoveries
+                case {"event": "keeping", "node": name, "verdict": verdict}:
+                    self._keeping[name] = verdict
+                    self._recalled.add(name)
+                case {"event": "clock", "host": name, "time": time}:
+                    self._clocks[name] = time
 
     def note(self, event: str, **facts: Any) -> None:
         """Write down one event that no comparison can find."""
@@ -81,8 +100,8 @@ class Journal:
         self,
         name: str,
         node: NodeView,
-        before: tuple[str, int, bool, int, int] | None,
-        now: tuple[str, int, bool, int, int],
+        before: Known | None,
+        now: Known,
     ) -> list[Record]:
         found = []
         old = before or (None, node.epoch, False, 0, 0)
@@ -111,6 +130,9 @@ class Journal:
                 found.append(self._record("source", stream=name, **facts))
         for name, known in (keeping or {}).items():
             verdict = known and known["verdict"]
+            if verdict is None and name in self._recalled:
+                continue  # a coordinator that has just taken over knows of none yet
+            self._recalled.discard(name)
             if verdict != self._keeping.get(name):
                 self._keeping[name] = verdict
                 reason = known and known["reason"]
@@ -131,3 +153,18 @@ class Journal:
     def close(self) -> None:
         """Nothing more happens."""
         self._writer.close()
+
+
+def _after(known: Known, record: Record) -> Known:
+    """What is known of a node once this was written of it."""
+    state, epoch, stale, restarts, reloads = known
+    match record["event"]:
+        case "state":
+            state, epoch = record["state"], record["epoch"]
+        case "stale" | "alive" as which:
+            stale = which == "stale"
+        case "restart":
+            restarts = record["number"]
+        case "reload":
+            reloads = record["number"]
+    return state, epoch, stale, restarts, reloads
