@@ -348,5 +348,11 @@ class GraphDocument(Model):
     stream_timeout: PositiveSeconds = Field(
         default=30.0, description="Seconds to wait at the start for external streams that are not fully declared."
     )
+    files: list[FilePath] = Field(
+        default=[],
+        max_length=MAX_ENTRIES,
+        description="Files and folders that nodes need on whichever host they run, besides scripts and the modules "
+        "beside them that these import.",
+    )
     streams: dict[Name, StreamDef] = Field(default={}, description="The streams that enter from outside, by name.")
     nodes: dict[NodeName, NodeDef] = Field(default={}, description="The scripts, by name.")

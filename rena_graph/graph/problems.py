@@ -88,12 +88,13 @@ _ERRORS = {
     # Scripts and files
     "G501": "A script that is not there.",
     "G502": "A script that is not a file, too large, or cannot be read.",
-    "G503": "A script or recording outside the graph's folder that was not allowed.",
+    "G503": "A script, recording or file outside the graph's folder that was not allowed.",
     "G504": "A syntax error in a script.",
     "G505": "A script without a RenaScript class.",
     "G506": "A script with several RenaScript classes.",
     "G511": "A recording that is not there, or not a file that can be read.",
     "G512": "A recording that is neither XDF nor NPZ.",
+    "G521": "One of the files of the graph is not there, or neither a file that can be read nor a folder.",
     # The outside
     "G601": "A port used twice.",
     "G602": "A port that is in use on this machine.",

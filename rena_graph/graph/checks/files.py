@@ -19,7 +19,7 @@ RECORDINGS = (".xdf", ".xdfz", ".npz")
 
 
 def check(graph: Graph, draft: Draft, findings: Findings) -> None:
-    """G501 to G512 and G551."""
+    """G501 to G521 and G551."""
     outlines: dict[Path, ScriptOutline | SyntaxError | str] = {}
     files = {script: find_file(graph.folder, graph.allow_code, script) for script in _scripts(graph)}
     for name, node in graph.nodes.items():
@@ -33,8 +33,14 @@ def check(graph: Graph, draft: Draft, findings: Findings) -> None:
         if recording is not None:
             path = ("streams", name, "from", "recording", "path")
             found = find_file(graph.folder, graph.allow_code, recording.path)
+            if found.state == "missing" and stream.host is not None:
+                continue  # it is to lie on that host, which the launch looks at
             if _usable(found, recording.path, f"the recording of {quote(name)}", path, ("G511", "G511"), findings):
                 _recording(recording.path, found.path, path, findings)
+    for index, written in enumerate(graph.document.files):
+        found = find_file(graph.folder, graph.allow_code, written)
+        if not found.path.is_dir() or found.state == "outside":
+            _usable(found, written, "a file of the graph", ("files", index), ("G521", "G521"), findings)
 
 
 def _scripts(graph: Graph) -> set[str]:
