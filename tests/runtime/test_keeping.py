@@ -46,6 +46,8 @@ def after(seconds: float = 2.0, **counted: Any) -> Counts:
         # It would fit, if there were a processor.
         (after(loops=60, skipped=60, overruns=60, looped=1.6, had=0.4, waited=1.3, load=1.0), Verdict.HOST_OVERLOADED),
         (after(loops=60, skipped=60, looped=0.2, had=0.2, waited=1.0, load=1.0), Verdict.HOST_OVERLOADED),
+        # Few loops, each of which waits for long: what it waits in the last is counted before the loop is.
+        (after(loops=4, skipped=116, overruns=4, looped=1.9, had=0.02, waited=1.5, load=0.6), Verdict.HOST_OVERLOADED),
         # Too slow even alone, however busy the host.
         (after(loops=40, skipped=80, overruns=40, looped=1.9, had=1.5, waited=0.3, load=1.0), Verdict.LOOP_TOO_SLOW),
         # Someone does not read.
@@ -175,6 +177,40 @@ def test_a_slow_node_is_named_once_with_its_reason_and_once_when_it_is_well() ->
     node.missed, node.loop = 0.0, 0.001
     (change,) = follow(keeping, node, 20)
     assert change.now is Verdict.KEEPS_UP
+
+
+@dataclass
+class Starved(Node):
+    """Waits for a processor nearly all the time, which is counted as it goes; a loop is counted at its end."""
+
+    def go(self, seconds: float) -> None:
+        self.now += seconds
+        self.waited += 0.97 * seconds
+        self.loops = self.now // self.loop
+        self.looped = self.loops * self.loop
+        self.skipped = self.now * self.frequency - self.loops
+
+    def report(self) -> dict[str, Any]:
+        return {**super().report(), "cpu_loop": 0.005 * self.loops}
+
+
+@given(st.floats(0.06, 0.9))
+def test_a_starved_node_is_named_for_what_it_is_however_long_its_loops_are(loop: float) -> None:
+    keeping, node = Keeping(on_the_clock(n={})), Starved(loop=loop, frequency=20.0)
+    changes = follow(keeping, node, 20)
+    assert [change.now for change in changes] == [Verdict.HOST_OVERLOADED]
+
+
+def test_two_kinds_of_trouble_in_turn_are_trouble() -> None:
+    keeping, node = Keeping(on_the_clock(n={})), Node()
+    follow(keeping, node, 5)
+    node.missed = 0.5
+    changes = []
+    for turn in range(8):  # a node that computes too much and one that waits, a second each
+        node.loop, node.waits = (0.06, 0.0) if turn % 2 else (0.01, 0.9)
+        changes += follow(keeping, node, 2.0)
+    assert changes
+    assert changes[0].now.trouble
 
 
 def test_a_single_stall_is_not_held_against_a_node() -> None:

@@ -28,6 +28,8 @@ REACHED = 0.95
 HELD = 0.2
 """Share of the time that a node waits for the readers of its outputs."""
 BUSY = 0.8
+UNSURE = 1.5
+"""Loops by whose waiting two looks may be wrong."""
 CROWDED = 0.9
 """Load of all processors of the host."""
 
@@ -150,10 +152,13 @@ def _why_ticks(before: Counts, now: Counts, figures: Figures) -> Verdict:
     """Why a clock's ticks were missed."""
     loops = max(1, now.loops - before.loops)
     looped = max(now.looped - before.looped, figures.loop if now.loops == before.loops else 0.0)
+    waited = now.waited - before.waited
     if figures.held >= HELD and figures.held * (now.at - before.at) >= looped:
         return Verdict.HELD_UP
     # What a loop would take if nobody else wanted the processor: surely what it had of it, sleeping included.
-    alone = max(looped - (now.waited - before.waited), min(looped, now.had - before.had)) / loops
+    # A loop that spans a look has its waiting on one side of it and its time on the other: so much is not sure.
+    unsure = UNSURE * looped / loops * min(1.0, waited / looped) if looped else 0.0
+    alone = max(looped - waited - unsure, min(looped, now.had - before.had)) / loops
     if alone * figures.asked >= 0.9:
         return Verdict.LOOP_TOO_SLOW
     now_and_then = (now.overruns - before.overruns) / loops >= SHORT / 2
@@ -279,7 +284,10 @@ class Keeping:
             record.verdict, record.reason, record.other = seems, figures.words(seems), None
             return None
         if record.other is not seems:
-            record.other, record.other_since = seems, now
+            # Two kinds of trouble in turn are trouble all the time.
+            if before.trouble or record.other is None or not (record.other.trouble and seems.trouble):
+                record.other_since = now
+            record.other = seems
         if record.verdict is None:
             record.verdict, record.reason = before, figures.words(before)
         if now - record.other_since < (TROUBLE_AFTER if seems.trouble else WELL_AFTER):
