@@ -41,7 +41,7 @@ def command(with_ray: bool, as_json: bool) -> None:
 
 def examine(*, with_ray: bool) -> Iterator[Finding]:
     """Look at everything; the slow Ray only where asked for."""
-    from rena_graph.cli.examine import machine, services, software
+    from rena_graph.cli.examine import exposure, machine, services, software
 
     yield from software.packages()
     yield software.liblsl()
@@ -54,6 +54,8 @@ def examine(*, with_ray: bool) -> Iterator[Finding]:
     yield machine.state_folder()
     yield machine.runtime_folder()
     yield machine.ray_token()
+    yield exposure.ray_auth()
+    yield exposure.lsl_reach()
     yield services.lsl()
     if with_ray:
         yield services.ray()

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from rena_graph.cli import doctor
-from rena_graph.cli.examine import machine, services, software
+from rena_graph.cli.examine import exposure, machine, services, software
 from rena_graph.cli.examine.finding import Finding, fail, ok, warn
 from rena_graph.cli.version import PACKAGES, versions
 from rena_graph.errors import EnvironmentRefused, ExitCode, MissingExtra
@@ -181,6 +181,42 @@ def test_the_socket_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rena_graph.runtime.folders.runtime_dir", refused)
     assert machine.runtime_folder().verdict == "fail"
     assert services.ray().verdict == "fail"
+
+
+# -- exposure ----------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("address", "mode", "verdict"),
+    [
+        (None, None, "ok"),
+        ("10.77.0.1:6379", None, "warn"),
+        ("10.77.0.1:6379", "disabled", "warn"),
+        ("10.77.0.1:6379", "token", "ok"),
+    ],
+)
+def test_a_cluster_without_a_token(
+    address: str | None, mode: str | None, verdict: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("RAY_ADDRESS", address), ("RAY_AUTH_MODE", mode)):
+        monkeypatch.delenv(name, raising=False)
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    finding = exposure.ray_auth()
+    assert finding.verdict == verdict
+    if verdict == "warn":
+        assert "10.77.0.1:6379" in finding.found
+        assert "RAY_AUTH_MODE=token" in (finding.remedy or "")
+
+
+def test_how_far_lsl_reaches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    missing, broken = tmp_path / "missing.cfg", tmp_path / "broken.cfg"
+    shipped = Path(__file__).parents[2] / "deploy" / "lsl_api.cfg"
+    assert exposure.lsl_reach([missing]).found.startswith("site, LSL's default")
+    assert exposure.lsl_reach([missing, shipped]) == ok("LSL reach", f"machine, as {shipped} says")
+    broken.write_text("ResolveScope = machine\n")
+    finding = exposure.lsl_reach([broken, shipped])
+    assert (finding.verdict, str(broken) in finding.found) == ("warn", True)
+    monkeypatch.setenv("LSLAPICFG", str(shipped))
+    assert exposure.lsl_reach() == exposure.lsl_reach([shipped])
 
 
 # -- services ----------------------------------------------------------------------------------------

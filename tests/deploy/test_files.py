@@ -17,7 +17,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from tests.deploy.units import DEPLOY, SYSTEMD, env_file, exec_start, ports, setting
+from tests.deploy.units import DEPLOY, SYSTEMD, env_file, environment, exec_start, ports, setting, writable
 
 BIN = Path(sys.executable).parent
 CRDS = Path(__file__).parents[3] / "shared" / "data" / "kuberay"
@@ -241,7 +241,7 @@ def test_nft_takes_the_rules_again_and_again(tmp_path: Path) -> None:
 # -- what holds for all ----------------------------------------------------------------------------------
 def test_every_ray_that_is_started_asks_for_a_token() -> None:
     for unit in UNITS:
-        settings = dict(pair.split("=", 1) for pair in setting(unit, "Environment"))
+        settings = environment(unit)
         assert settings["RAY_AUTH_MODE"] == "token", unit
         assert settings["RAY_AUTH_TOKEN_PATH"], unit
         assert settings["RAY_USAGE_STATS_ENABLED"] == "0", unit
@@ -264,6 +264,13 @@ def test_no_secret_lies_in_any_file() -> None:
             assert "PRIVATE KEY" not in text, path
 
 
+def test_the_token_file_of_the_containers_gets_into_neither_git_nor_an_image() -> None:
+    secret = load("docker/compose.yaml")["secrets"]["ray-token"]["file"]
+    path = (DEPLOY / "docker" / secret).relative_to(DEPLOY.parent)
+    for name in (".gitignore", ".dockerignore"):
+        assert f"/{path}" in (DEPLOY.parent / name).read_text().splitlines(), name
+
+
 def test_the_graph_unit_starts_a_launch_that_the_command_line_understands() -> None:
     from rena_graph.cli.launch import command
 
@@ -273,6 +280,16 @@ def test_the_graph_unit_starts_a_launch_that_the_command_line_understands() -> N
     assert context.params["address"] == "10.77.0.1:6379"
     (codes,) = setting("rena-graph@.service", "RestartPreventExitStatus")
     assert codes.split() == ["2", "3"]
+
+
+def test_a_launch_and_its_nodes_may_write_where_they_meet() -> None:
+    # Nodes are processes of a Ray unit, the launch is one of its own: each sees the machine read-only but for these.
+    settings = environment("rena-graph@.service")
+    met = {settings["XDG_RUNTIME_DIR"], settings["XDG_STATE_HOME"]}
+    for unit in UNITS:
+        assert met <= writable(unit), unit
+    (line,) = [word for word in exec_start(RAY_UNITS[0], {**ports(), **OWN}) if word.startswith("--temp-dir=")]
+    assert line.removeprefix("--temp-dir=") in writable("rena-graph@.service"), "a driver writes Ray's logs too"
 
 
 def test_what_a_host_sets_is_what_the_units_use() -> None:

@@ -40,3 +40,16 @@ def exec_start(unit: str, settings: dict[str, str]) -> list[str]:
         else:
             words.append(re.sub(r"\$\{(\w+)\}", lambda found: settings[found[1]], word))
     return words
+
+
+def writable(unit: str) -> set[str]:
+    """The folders that last in which the processes of a unit may write, where ``ProtectSystem=strict`` holds."""
+    folders = set()
+    for key, base in (("RuntimeDirectory", "/run/"), ("StateDirectory", "/var/lib/"), ("ReadWritePaths", "")):
+        folders |= {base + name for line in setting(unit, key) for name in line.split()}
+    return folders
+
+
+def environment(unit: str) -> dict[str, str]:
+    """What a unit sets of its own."""
+    return dict(pair.split("=", 1) for pair in setting(unit, "Environment"))

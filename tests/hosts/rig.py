@@ -192,6 +192,10 @@ class Host:
         root = Path(f"/proc/{self._space.pid}/root{folder}")
         return sorted(path.name for path in root.iterdir()) if root.is_dir() else []
 
+    def read(self, path: str) -> bytes:
+        """A file as the host has it."""
+        return Path(f"/proc/{self._space.pid}/root{path}").read_bytes()
+
     def plug(self, up: bool) -> None:
         """Pull the network cable, or put it in again; the route for multicast comes back with it."""
         _must("nsenter", "-t", str(self._switch), "-n", "ip", "link", "set", f"to-{self.name}", "up" if up else "down")
