@@ -150,12 +150,12 @@ def test_a_quantile_is_not_beyond_the_longest_loop() -> None:
 # -- live table --------------------------------------------------------------------------------------
 def test_the_table_shows_nodes_streams_and_log() -> None:
     nodes = {"r_peaks": node(overruns=3, skipped=2, dropped=5), "heart_rate": node(state="paused")}
-    lines = draw(status(nodes=nodes), ["03:04:05.678 r_peaks: hello"])
+    lines = draw(status(nodes=nodes), ["03:04:05.678 r_peaks: hello"], width=120)
     assert lines[0].startswith("heart-rate  running  0:20  ring  run c0ffee12  Ctrl-C stops")
     assert row(lines, "r_peaks") == "r_peaks running 60.0 60.0 400 µs 900 µs 3 2 0 5 6.2 ms"
     assert row(lines, "heart_rate").startswith("heart_rate paused ")
-    assert row(lines, "ECG") == "ECG connected 360.1 7,200 0 0 0"
-    assert row(lines, "R-peaks") == "R-peaks – 1.20 25 – – –"
+    assert row(lines, "ECG") == "ECG connected 360.1 7,200 – 0 0 0"
+    assert row(lines, "R-peaks") == "R-peaks – 1.20 25 – – – –"
     assert lines[-1] == "03:04:05.678 r_peaks: hello"
 
 
@@ -168,10 +168,43 @@ def test_stale_and_restarts_are_shown() -> None:
 
 def test_nothing_is_cut_on_a_terminal_of_80_columns() -> None:
     nodes = {"r_peaks": node(overruns=123, skipped=45, dropped=678, frequency=2048.0, rate=1999.4, loop_p99=0.0123)}
-    lines = draw(status(nodes=nodes, streams={"ECG": external(produced=123456)}), [], width=80)
+    lines = draw(status(nodes=nodes, streams={"ECG": external(produced=123456, age=0.0123)}), [], width=80)
     assert row(lines, "node") == "node state asked got loop p99 over skip err drop age"
     assert row(lines, "r_peaks") == "r_peaks running 2,048 1,999 400 µs 12.3 ms 123 45 0 678 6.2 ms"
-    assert row(lines, "ECG") == "ECG connected 360.1 123,456 0 0 0"
+    assert row(lines, "ECG") == "ECG connected 360.1 123,456 12.3 ms 0 0 0"
+
+
+AGES = {"age_p50": 0.0061, "age_p99": 0.0164, "output_age_p50": 0.0982, "output_age_p99": 0.115}
+AGE_TITLES = "age p50 age p99 out p50 out p99"
+
+
+@pytest.mark.parametrize("restarts", [0, 12])
+def test_the_ages_of_a_node_s_data_are_shown_where_there_is_room(restarts: int) -> None:
+    nodes = {"r_peaks": node(**AGES, restarts=restarts), "b": node(state="initializing", restarts=restarts)}
+    wide = draw(status(nodes=nodes), [], width=160)
+    end = f" {restarts}" if restarts else ""
+    assert (
+        row(wide, "r_peaks")
+        == f"r_peaks running 60.0 60.0 400 µs 900 µs 0 0 0 0 6.2 ms 6.1 ms 16.4 ms 98.2 ms 115 ms{end}"
+    )
+    assert row(wide, "b").endswith(f"6.2 ms – – – –{end}")
+    assert AGE_TITLES in row(wide, "node")
+    assert "age p50" not in row(draw(status(nodes=nodes), [], width=120), "node")
+
+
+@pytest.mark.parametrize("width", range(90, 221, 10))
+@pytest.mark.parametrize("name", ["a", "slow_classifier_of_mine", "n" * 64])
+def test_no_title_and_no_number_is_cut_on_any_terminal(width: int, name: str) -> None:
+    busy = node(**AGES, overruns=12345, skipped=12345, exceptions=1234, dropped=12345, restarts=12, frequency=2048.0)
+    lines = draw(status(nodes={name: busy, "b": node(state="initializing")}), [], width=width)
+    titles = row(lines, "node").replace(" ", "")
+    assert "…" not in titles
+    assert titles.startswith("nodestateasked")
+    shown = next(line for line in lines if "12,345" in line)
+    numbers = "2,048 60.0 400 µs 900 µs 12,345 12,345 1,234 12,345 6.2 ms"
+    ages = " 6.1 ms 16.4 ms 98.2 ms 115 ms" if "agep50" in titles else ""
+    assert " ".join(shown.split()).endswith(f" running {numbers}{ages} 12")
+    assert all(len(line) <= width for line in lines)
 
 
 def test_a_stopping_run_offers_no_stop() -> None:
@@ -213,7 +246,7 @@ def test_names_are_not_markup() -> None:
 
 def test_a_status_without_reports_is_drawn() -> None:
     lines = draw(complete({"graph": "g", "nodes": {"a": {"state": "placing"}}}), [])
-    assert row(lines, "a") == "a placing – – – – 0 0 0 0 –"
+    assert row(lines, "a") == "a placing – – – – 0 0 0 0 – – – – –"
 
 
 # -- the last errors ---------------------------------------------------------------------------------

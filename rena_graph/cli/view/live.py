@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -27,6 +27,8 @@ _STATE_STYLES = {
 }
 _LEVEL_STYLES = (("ERROR ", "red"), ("NATIVE ", "red"), ("WARNING ", "yellow"))
 _WIDE = 100
+_AGES = (("age p50", "age_p50"), ("age p99", "age_p99"), ("out p50", "output_age_p50"), ("out p99", "output_age_p99"))
+"""When its loop sees it, and when its outputs are out."""
 _NODE_TITLES = (
     "asked Hz",
     "reached",
@@ -62,7 +64,7 @@ def live_view(
     lines : sequence of str
         Log lines, the newest last; as many of the newest as fit are shown.
     width, height : int
-        Columns and lines of the terminal; below 100 columns the titles are short.
+        Columns and lines of the terminal; what does not fit gets shorter titles, and what fits shows more.
     errors : sequence of str
         The last different errors, the newest last; they stay while log lines go by.
     hint : str
@@ -94,20 +96,46 @@ def live_view(
 
 
 def node_table(nodes: Mapping[str, Mapping[str, Any]], limit: int, width: int) -> Table:
-    """The nodes, in their own order; where there are more than `limit`, those in trouble first."""
-    shown = _fit(nodes, limit, _node_trouble)
+    """The nodes, in their own order; where there are more than `limit`, those in trouble first.
+
+    Of its three forms (with all ages of data, with whole titles, with short ones) the first that fits into `width`.
+    """
+    shown = {name: nodes[name] for name in _fit(nodes, limit, _node_trouble)}
     restarts = any(node["restarts"] for node in nodes.values())
-    titles = _NODE_TITLES if width >= _WIDE else _NODE_TITLES_SHORT
-    table = _table("node", "state", titles[: None if restarts else -1], width)
-    for name in shown:
-        table.add_row(*_node_cells(name, nodes[name], restarts))
+    table = _nodes_as(shown, _NODE_TITLES, _AGES, restarts, width)
+    if not _fits(table, width):
+        table = _nodes_as(shown, _NODE_TITLES, (), restarts, width)
+    if not _fits(table, width):
+        table = _nodes_as(shown, _NODE_TITLES_SHORT, (), restarts, width)
     return _count_rest(table, len(nodes) - len(shown), "nodes")
+
+
+def _nodes_as(
+    shown: Mapping[str, Mapping[str, Any]],
+    titles: Sequence[str],
+    ages: Sequence[tuple[str, str]],
+    restarts: bool,
+    width: int,
+) -> Table:
+    *basic, last = titles
+    numbers = [*basic, *(title for title, _ in ages), *([last] if restarts else [])]
+    whole = titles is _NODE_TITLES
+    table = _table("node", "state", numbers, width, roomy=whole, whole_names=whole)
+    for name, node in shown.items():
+        more = [duration(node[key]) for _, key in ages] + ([count(node["restarts"])] if restarts else [])
+        table.add_row(*_node_cells(name, node), *more)
+    return table
+
+
+def _fits(table: Table, width: int) -> bool:
+    return Console(width=10_000).measure(table).maximum <= width
 
 
 def stream_table(streams: Mapping[str, Mapping[str, Any]], limit: int, width: int) -> Table:
     """The streams: those from outside with the state of their source and what was lost there."""
     shown = _fit(streams, limit, _stream_trouble)
-    table = _table("stream", "source", ("rate Hz", "samples", "gaps", "lost", "rejected"), width)
+    numbers = ("rate Hz", "samples", "age", "gaps", "lost", "rejected")
+    table = _table("stream", "source", numbers, width, roomy=width >= _WIDE, whole_names=True)
     for name in shown:
         stream = streams[name]
         state = stream["source_state"]
@@ -115,21 +143,25 @@ def stream_table(streams: Mapping[str, Mapping[str, Any]], limit: int, width: in
         if state in ("lost", "refused"):
             source.stylize("bold red")
         losses = [NONE] * 3 if state is None else [_losses(stream[key]) for key in ("gaps", "lost", "rejected")]
-        table.add_row(Text(name), source, rate(stream["rate"]), count(stream["produced"]), *losses)
+        made = rate(stream["rate"]), count(stream["produced"]), duration(stream.get("age"))
+        table.add_row(Text(name), source, *made, *losses)
     return _count_rest(table, len(streams) - len(shown), "streams")
 
 
-def _table(name: str, state: str, numbers: Sequence[str], width: int) -> Table:
-    # A divider of the box is a space already; wide terminals get one more.
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1 if width >= _WIDE else 0, 0, 0), pad_edge=False, show_edge=False)
+def _table(name: str, state: str, numbers: Sequence[str], width: int, *, roomy: bool, whole_names: bool) -> Table:
+    # A divider of the box is a space already; where there is room it gets one more.
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1 if roomy else 0, 0, 0), pad_edge=False, show_edge=False)
     # Names give way before numbers do: of columns that do not fit, rich shortens those first that may wrap. A node's
     # name has no blanks, so it never does; a stream's may, but its table is narrow.
-    keep = name != "node" or width >= _WIDE
-    table.add_column(name, overflow="ellipsis", no_wrap=keep, min_width=8, max_width=max(12, width // 5))
+    table.add_column(name, overflow="ellipsis", no_wrap=whole_names, min_width=8, max_width=_widest_name(width))
     table.add_column(state, no_wrap=True)
     for title in numbers:
         table.add_column(title, justify="right", no_wrap=True)
     return table
+
+
+def _widest_name(width: int) -> int:
+    return max(12, width // 5)
 
 
 def _headline(status: Mapping[str, Any], hint: str) -> Text:
@@ -145,11 +177,11 @@ def _headline(status: Mapping[str, Any], hint: str) -> Text:
     )
 
 
-def _node_cells(name: str, node: Mapping[str, Any], restarts: bool) -> list[RenderableType]:
+def _node_cells(name: str, node: Mapping[str, Any]) -> list[RenderableType]:
     state = Text(node["state"], style=_STATE_STYLES.get(node["state"], ""))
     if node["stale"]:
         state = Text("stale", style="bold yellow")
-    cells: list[RenderableType] = [
+    return [
         Text(name),
         state,
         asked_rate(node),
@@ -162,7 +194,6 @@ def _node_cells(name: str, node: Mapping[str, Any], restarts: bool) -> list[Rend
         _losses(node["dropped"], "red"),
         duration(node["age"]),
     ]
-    return [*cells, count(node["restarts"])] if restarts else cells
 
 
 def _losses(number: int, style: str = "yellow") -> Text:
