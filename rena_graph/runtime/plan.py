@@ -88,7 +88,7 @@ class Crossing:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything of a run on one host.
+    """Everything of a run on one host; of a run on one host, everything.
 
     Parameters
     ----------
@@ -102,10 +102,12 @@ class Plan:
         Board row of each node.
     host : str
         Name of the host that this plan is of.
+    links : tuple of Crossing
+        Every stream that crosses from one host of the run to another; rows after those of the sinks.
     incoming : mapping of str to str
         Streams that come from other hosts, and from which.
     outgoing : tuple of Crossing
-        Streams that go to other hosts.
+        Of the links, those that begin on this host.
     own_clock : bool
         Whether this host's clock is graph time: whether it is the coordinator's.
     """
@@ -118,6 +120,7 @@ class Plan:
     sinks: tuple[SinkPlan, ...]
     node_rows: dict[str, int]
     host: str = ""
+    links: tuple[Crossing, ...] = ()
     incoming: Mapping[str, str] = field(default_factory=dict)
     outgoing: tuple[Crossing, ...] = ()
     own_clock: bool = True
@@ -125,7 +128,18 @@ class Plan:
     @property
     def edge_count(self) -> int:
         """Rows of the board's edge table."""
-        return len(self.edges) + len(self.sinks)
+        return len(self.edges) + len(self.sinks) + len(self.links)
+
+    @property
+    def own_sinks(self) -> tuple[SinkPlan, ...]:
+        """The broadcasts of this host: of what is made on it."""
+        return tuple(sink for sink in self.sinks if sink.stream in self.ports and sink.stream not in self.incoming)
+
+    @cached_property
+    def own_edges(self) -> frozenset[int]:
+        """Rows of the edges that are counted on this host."""
+        nodes = {edge.index for edge, _ in self.edges if edge.node in self.node_rows}
+        return frozenset(nodes | {sink.edge for sink in self.own_sinks} | {link.edge for link in self.outgoing})
 
     @cached_property
     def _edges_into(self) -> dict[str, list[tuple[Edge, StreamSpec]]]:
@@ -180,7 +194,9 @@ class Plan:
 
     def consumers(self) -> list[tuple[str, str]]:
         """(stream, who) of every edge row, for people."""
-        return [(e.stream, e.node) for e, _ in self.edges] + [(s.stream, s.label) for s in self.sinks]
+        nodes = [(e.stream, e.node) for e, _ in self.edges]
+        links = [(link.stream, f"host {link.to}") for link in self.links]
+        return nodes + [(s.stream, s.label) for s in self.sinks] + links
 
 
 def make_plan(

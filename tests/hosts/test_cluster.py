@@ -99,14 +99,15 @@ def test_a_graph_runs_whole_on_the_host_that_it_is_launched_on(cluster: Cluster,
         assert not [name for name in any_host.files("/dev/shm") if name.startswith("rg-")]
 
 
-def test_what_another_host_has_is_refused_at_once_with_what_each_has(cluster: Cluster, tmp_path: Path) -> None:
-    path = write(small(tmp_path, num_gpus=1), tmp_path)
+def test_what_no_host_has_is_refused_at_once_with_what_each_has(cluster: Cluster, tmp_path: Path) -> None:
+    path = write(small(tmp_path, num_gpus=2), tmp_path)
     process = cluster.head.start(
         str(BIN / "rena-graph"), "launch", path, "--address", cluster.address, "--allow-code", "/", env=cluster.env
     )
     _, err = process.communicate(timeout=60)
     assert process.returncode == 5, err
-    assert f"node 'a' belongs on {cluster.workers['gpu'].address}" in err
+    assert "'a' asks for 2 GPU" in err
+    assert f"{cluster.workers['gpu'].address}: 2 CPU, 1 GPU" in err
 
 
 def test_the_plan_of_a_running_cluster(cluster: Cluster, tmp_path: Path) -> None:

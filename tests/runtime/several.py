@@ -107,7 +107,8 @@ def _plan(host: str, folder: Path, capacity: int) -> Plan:
         ports[name] = StreamPort(spec, "ring", address, capacity, index, (0,) if name in incoming else ())
     outgoing = tuple(Crossing(s, to, edge) for (s, to), edge in EDGES.items() if MADE[s] == host)
     paths = HostPaths("r", folder, folder / "board")
-    return Plan(graph_of({"n": {}}), "ring", paths, ports, (), (), {}, host, incoming, outgoing)
+    graph = graph_of({"n": {}})
+    return Plan(graph, "ring", paths, ports, (), (), {}, host=host, incoming=incoming, outgoing=outgoing)
 
 
 class Run:

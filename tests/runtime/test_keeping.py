@@ -139,6 +139,7 @@ class Node:
             "frequency": self.frequency,
             "out_p95": None,
             "origin": None,
+            "host": "here",
         }
 
 
@@ -147,7 +148,7 @@ def report(**nodes: Node) -> dict[str, Any]:
         "nodes": {name: node.report() for name, node in nodes.items()},
         "streams": {},
         "edges": [],
-        "host": {"cpu": 0.5, "cores": 2},
+        "hosts": {"here": {"cpu": 0.5, "cores": 2, "clock": None}},
     }
 
 

@@ -12,6 +12,7 @@ from rena_graph.errors import ExitCode
 from rena_graph.graph.document import NodeDef, RestartDef
 from rena_graph.runtime.coordinator.machine import Phase
 from rena_graph.runtime.coordinator.memory import restore, save
+from rena_graph.runtime.coordinator.restarts import FRAME_LOSSES
 from rena_graph.runtime.coordinator.signals import (
     KillAsked,
     LauncherGone,
@@ -575,7 +576,9 @@ def test_no_order_of_events_leads_astray(steps: list[tuple[str, int]], policy: s
         world.hear(KillAsked() if kill else StopAsked("the test is over"))
         world.settle(60.0)
     assert world.ended is not None
-    assert all(r.state in ENDED or kill for r in world.machine.nodes.values())
+    # A host agent that dies too often takes the run down by force.
+    by_force = kill or sum(what == "host" for what, _ in steps) > FRAME_LOSSES
+    assert all(r.state in ENDED or by_force for r in world.machine.nodes.values())
     assert not any(p.alive and not p.hangs for p in world.processes)
     assert (world.ended.exit_code is ExitCode.OK) == (world.machine.failure is None)
 

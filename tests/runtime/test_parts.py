@@ -22,7 +22,7 @@ from rena_graph.runtime.alive import hold_alive, hold_session, process_start
 from rena_graph.runtime.coordinator.control import ControlServer
 from rena_graph.runtime.coordinator.operations import Operations
 from rena_graph.runtime.coordinator.orders import Orders
-from rena_graph.runtime.coordinator.placement import node_options, refuse_unplaceable
+from rena_graph.runtime.coordinator.placement import layout_of, node_options
 from rena_graph.runtime.events import AgentLine, NodeLine, pack, unpack
 from rena_graph.runtime.launch.control_link import ControlLink
 from rena_graph.runtime.lifecycle import NodeState, Phase
@@ -58,31 +58,41 @@ HERE = machine("10.0.0.1", "a", CPU=4.0, memory=1e9)
 
 def test_what_no_host_has_is_refused_with_what_they_have() -> None:
     with pytest.raises(EnvironmentRefused, match=r"'ml' asks for 1 GPU(.|\n)*10\.0\.0\.1\): 4 CPU, 0 GPU"):
-        refuse_unplaceable(asking(num_gpus=1), [HERE], "10.0.0.1")
+        layout_of(asking(num_gpus=1), [HERE], "10.0.0.1")
     for right in ({"num_cpus": 4, "labels": {"zone": "a"}}, {"host": "10.0.0.1"}, {"host": "pc-1"}):
-        refuse_unplaceable(asking(**right), [HERE], "10.0.0.1")
+        layout_of(asking(**right), [HERE], "10.0.0.1")
     for wrong in ({"host": "10.0.0.9"}, {"labels": {"zone": "b"}}, {"memory": 10**10}, {"num_cpus": 5}):
         with pytest.raises(EnvironmentRefused):
-            refuse_unplaceable(asking(**wrong), [HERE], "10.0.0.1")
+            layout_of(asking(**wrong), [HERE], "10.0.0.1")
 
 
 def test_needs_must_be_met_by_one_host_and_a_dead_one_does_not_count() -> None:
     gpu = machine("10.0.0.2", "b", CPU=8.0, GPU=1.0)
     with pytest.raises(EnvironmentRefused, match="which no host has"):
-        refuse_unplaceable(asking(num_cpus=16, num_gpus=1), [HERE, gpu], "10.0.0.1")
+        layout_of(asking(num_cpus=16, num_gpus=1), [HERE, gpu], "10.0.0.1")
     with pytest.raises(EnvironmentRefused, match="which no host has"):
-        refuse_unplaceable(asking(num_gpus=1), [HERE, {**gpu, "Alive": False}], "10.0.0.1")
+        layout_of(asking(num_gpus=1), [HERE, {**gpu, "Alive": False}], "10.0.0.1")
 
 
-def test_what_belongs_on_another_host_is_named_and_refused() -> None:
+def test_what_belongs_on_another_host_is_laid_out_there() -> None:
     gpu = machine("10.0.0.2", "b", CPU=8.0, GPU=1.0)
-    with pytest.raises(EnvironmentRefused, match=r"node 'ml' belongs on pc-2 \(10\.0\.0\.2\): 8 CPU, 1 GPU"):
-        refuse_unplaceable(asking(num_gpus=1), [HERE, gpu], "10.0.0.1")
-    refuse_unplaceable(asking(num_gpus=1), [HERE, gpu], "10.0.0.2")
+    away = layout_of(asking(num_gpus=1), [HERE, gpu], "10.0.0.1")
+    assert (away.here, away.nodes, away.several) == ("pc-1", {"ml": "pc-2"}, True)
+    assert away.addresses == {"pc-1": "10.0.0.1", "pc-2": "10.0.0.2"}
+    home = layout_of(asking(num_gpus=1), [HERE, gpu], "10.0.0.2")
+    assert (home.here, home.several) == ("pc-2", False)
     elsewhere = document({"C": {**counter(10), "host": "pc-2"}}, {"last": collect(Path("x"), "C")})
     graph = graph_from_dict(elsewhere, SCRIPTS, allow_code=[Path("/")])
-    with pytest.raises(EnvironmentRefused, match="stream 'C' belongs on pc-2"):
-        refuse_unplaceable(graph, [HERE, gpu], "10.0.0.1")
+    assert layout_of(graph, [HERE, gpu], "10.0.0.1").streams == {"C": "pc-2"}
+
+
+def test_what_the_launching_host_must_run_is_bound_to_it() -> None:
+    gpu = machine("10.0.0.2", "b", CPU=8.0, GPU=1.0)
+    graph = asking(labels={"zone": "b"})
+    for bound in ({"debugged": "ml"}, {"reload": True}):
+        with pytest.raises(EnvironmentRefused, match="ml"):
+            layout_of(graph, [HERE, gpu], "10.0.0.1", **bound)
+        assert layout_of(asking(), [HERE, gpu], "10.0.0.1", **bound).nodes == {"ml": "pc-1"}
 
 
 def test_options_for_ray() -> None:

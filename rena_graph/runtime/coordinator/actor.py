@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +14,23 @@ import ray
 from ray.exceptions import RayActorError, RayError
 
 from rena_graph.errors import ExitCode, RenaGraphError
-from rena_graph.graph.changed import with_formats
 from rena_graph.runtime.alive import hold_alive
 from rena_graph.runtime.clock import SystemClock
-from rena_graph.runtime.coordinator.agent_link import AgentGone, AgentLink
+from rena_graph.runtime.coordinator.agent_link import AgentGone
+from rena_graph.runtime.coordinator.agents import Agents
 from rena_graph.runtime.coordinator.books import RunBooks
 from rena_graph.runtime.coordinator.control import ControlServer
 from rena_graph.runtime.coordinator.flows import describe_streams
+from rena_graph.runtime.coordinator.groundwork import Groundwork
 from rena_graph.runtime.coordinator.machine import Coordinator, Phase
 from rena_graph.runtime.coordinator.memory import Memory, restore, save
 from rena_graph.runtime.coordinator.node_actors import KILL_PATIENCE, NodeActors
 from rena_graph.runtime.coordinator.operations import Operations
 from rena_graph.runtime.coordinator.orders import Orders
 from rena_graph.runtime.coordinator.paths import Way, paths_to
-from rena_graph.runtime.coordinator.placement import refuse_unplaceable
 from rena_graph.runtime.coordinator.rate_keeper import Command
 from rena_graph.runtime.coordinator.ray_words import plain
+from rena_graph.runtime.coordinator.reports import Reports, merged_details
 from rena_graph.runtime.coordinator.signals import (
     EndRun,
     Event,
@@ -61,9 +62,7 @@ from rena_graph.runtime.host.reload import ScriptWatch
 from rena_graph.runtime.lifecycle import ALIVE, NodeState
 from rena_graph.runtime.messages import MessageLog, log_to
 from rena_graph.runtime.metrics.values import metrics_answer
-from rena_graph.runtime.plan import HostPaths, Plan, make_plan
 from rena_graph.runtime.run_setup import Outcome, RunSetup
-from rena_graph.streams.spec import StreamSpec
 
 __all__ = ["CoordinatorActor"]
 
@@ -74,6 +73,8 @@ CLOSE_PATIENCE = 15.0
 """Seconds that the host agent has to take everything down."""
 METRICS = 7.0
 """Seconds that the host agent has to tell what metrics are made of: nvidia-smi may take five of them."""
+ARRIVALS = 2.0
+"""Seconds that samples on their way from another host have to arrive before their reader is stopped."""
 RELOAD_SECONDS = 0.25
 """Between two looks at the scripts; a change is taken up once the file has been left alone for one look."""
 
@@ -90,8 +91,9 @@ class CoordinatorActor:
         options = setup.options
         self._machine = Coordinator(graph.nodes, graph.levels, options.debug, options.reload)
         self._watch = ScriptWatch() if options.reload else None
-        self._agent = AgentLink(setup, lambda: self._hear(HostLost()))
-        self._actors = NodeActors(setup, self._machine.nodes, self._agent, self._hear, self._spawn)
+        self._agents = Agents(setup, self._agent_lost)
+        self._actors = NodeActors(setup, self._machine.nodes, self._agents, self._hear, self._spawn)
+        self._ground = Groundwork(setup, self._agents, self._actors.lay_out, self._remember)
         self._operations = Operations(
             graph,
             Orders(self._command, self._progress, self._clock),
@@ -100,14 +102,13 @@ class CoordinatorActor:
             self._hear,
             self._actors.debug_ended,
             lambda: self._machine.phase,
-            lambda: describe_streams(self._plan),
+            lambda: describe_streams(self._ground.here),
             self._metrics,
             options.debug,
         )
         self._memory = Memory(setup.runtime)
-        self._specs: dict[str, StreamSpec] | None = None
-        self._plan: Plan | None = None
-        self._report: dict[str, Any] = {"nodes": {}, "streams": {}, "edges": []}
+        self._reports = Reports(graph)
+        self._sources_over: set[str] = set()
         self._messages = MessageLog(setup.folder, self._clock.unix)
         self._books = RunBooks(setup.folder, graph, self._clock.unix)
         self._running_since: float | None = None
@@ -144,13 +145,14 @@ class CoordinatorActor:
         restore(self._machine, saved["machine"])
         self._operations.restore(saved["operations"])
         self._running_since = saved["running_since"]
-        if saved["specs"] is not None:
-            self._lay_out({name: StreamSpec(**spec) for name, spec in saved["specs"].items()})
+        self._sources_over = set(saved["sources_over"])
+        self._ground.restore(saved["ground"])
         run = self._machine.run
         self._messages.say("warning", "the coordinator died; another one goes on where it stopped")
-        if self._agent.find(run.host_life):
-            self._spawn(self._agent.attach(self._me, run.host_ready))
+        if self._agents.find(saved["agents"]):
+            self._spawn(self._agents.attach(self._me, run.host_ready))
             return self._machine.resume(self._clock.now())
+        self._spawn(self._agents.attach(self._me, run.host_ready))
         lost = self._machine.handle(HostLost(), self._clock.now())
         return lost + self._machine.resume(self._clock.now())
 
@@ -164,7 +166,9 @@ class CoordinatorActor:
                 "machine": save(self._machine),
                 "operations": self._operations.save(),
                 "running_since": self._running_since,
-                "specs": None if self._specs is None else {n: asdict(spec) for n, spec in self._specs.items()},
+                "ground": self._ground.save(),
+                "agents": self._agents.lives,
+                "sources_over": sorted(self._sources_over),
             }
         )
 
@@ -212,22 +216,29 @@ class CoordinatorActor:
                 case _:
                     self._todo.put_nowait(instruction)
 
-    async def notify(self, batch: dict[str, Any]) -> None:
+    def _agent_lost(self, host: str) -> None:
+        log.warning("the agent of host %s died", host)
+        self._hear(HostLost())
+
+    async def notify(self, host: str, batch: dict[str, Any]) -> None:
         """A host agent reports: what happened, how things are, and what was printed. Once this returns, we have it."""
         await self._begun.wait()
         self._messages.extend(batch["console"])
         for event in batch["events"]:
-            self._heard(event)
+            self._heard(host, event)
         beat = batch["beat"]
         if beat is not None:
             if "report" in beat:
-                self._report = beat["report"]
-                if self._machine.phase is Phase.RUNNING:
-                    self._keep_rates()
-                self._books.reported(self._known_status())
-            self._hear(StaleSeen(tuple(beat["stale"])))
+                self._reports.heard(host, beat["report"])
+                layout = self._ground.layout
+                # Once a beat, not once for each host of them.
+                if layout is not None and host == layout.here and self._reports.complete(layout.addresses):
+                    if self._machine.phase is Phase.RUNNING:
+                        self._keep_rates()
+                    self._books.reported(self._known_status())
+            self._hear(StaleSeen(self._reports.heard_stale(host, beat["stale"])))
 
-    def _heard(self, message: dict[str, Any]) -> None:
+    def _heard(self, host: str, message: dict[str, Any]) -> None:
         match message["event"]:
             case "state":
                 state = NodeState(message["state"])
@@ -241,7 +252,10 @@ class CoordinatorActor:
             case "bridge_failed":
                 self._hear(HostFailed(message["error"], ExitCode(message["exit_code"])))
             case "sources_ended":
-                self._hear(SourcesEnded())
+                self._sources_over.add(host)
+                layout = self._ground.layout
+                if layout is not None and self._sources_over >= set(layout.streams.values()):
+                    self._hear(SourcesEnded())
 
     async def hear(self, event: Event) -> None:
         """The session process tells what becomes of the run's frame; it may be before the beginning."""
@@ -257,41 +271,42 @@ class CoordinatorActor:
     async def _carry_out_one(self, instruction: Instruction) -> None:
         match instruction:
             case PlaceNode(node, epoch):
+                await self._ground.placed.wait()
                 self._actors.place(node, epoch)
             case RunNode(node, epoch):
                 await self._run_node(node, epoch)
             case StartNode(node, epoch):
                 start = self._operations.keeper.rates.start(node, self._clock.now())
-                await self._agent.have("command", node, epoch, start)
+                await self._agents.have(node, "command", epoch, start)
                 if node in self._operations.paused:
-                    await self._agent.have("command", node, epoch, {"do": "pause"})
+                    await self._agents.have(node, "command", epoch, {"do": "pause"})
             case StopNode(node, epoch, within, again):
-                await self._agent.have("command", node, epoch, {"do": "stop", "within": within, "again": again})
+                if not again:
+                    await self._await_arrivals(node)
+                await self._agents.have(node, "command", epoch, {"do": "stop", "within": within, "again": again})
             case StartSinks():
-                await self._agent.have("start_sinks")
+                await self._agents.have_all("start_sinks")
             case StartSources():
-                await self._agent.have("start_sources")
+                await self._agents.have_all("start_sources")
                 if self._running_since is None:
                     self._running_since = self._clock.now()
                     self._remember()
             case StopSources():
-                await self._agent.have("stop_sources")
+                await self._agents.have_all("stop_sources")
             case StopSinks():
-                await self._agent.have("stop_sinks")
+                await self._agents.have_all("stop_sinks")
                 self._hear(SinksStopped())
 
     async def _prepare(self, life: int) -> None:
-        """Make a host agent, and let it prepare everything, or take over what is there."""
+        """Make the host agents that are missing, and let all prepare what they have not, or take over what is there."""
         adopt = self._machine.run.host_ready
         try:
-            if not adopt:
-                await asyncio.to_thread(self._refuse_unplaceable)
+            await self._ground.place()
             if life != self._machine.run.host_life:
                 return  # one that has died already, before it was made
-            self._agent.make(life, self._me)
-            if self._specs is None:
-                self._lay_out(await self._agent.ask("find"))
-            await self._agent.ask("prepare", self._plan, adopt)
+            self._agents.make(life, self._me)
+            self._remember()
+            await self._ground.prepare(adopt)
         except (RayActorError, AgentGone) as error:
             log.warning("the host agent died while it prepared: %s", error)  # which its own end tells as well
         except RenaGraphError as error:
@@ -300,23 +315,23 @@ class CoordinatorActor:
         except RayError as error:
             self._hear(HostFailed(f"the host agent failed: {error}", ExitCode.ENVIRONMENT))
         else:
-            self._agent.is_ready(life)
+            self._agents.are_ready()
             self._hear(HostPrepared(life))
 
-    def _refuse_unplaceable(self) -> None:
-        refuse_unplaceable(self._setup.graph, ray.nodes(), ray.util.get_node_ip_address())
-
-    def _lay_out(self, specs: dict[str, StreamSpec]) -> None:
-        setup = self._setup
-        paths = HostPaths.of(setup.id, setup.runtime)
-        self._plan = make_plan(with_formats(setup.graph, specs), specs, setup.transport, paths)
-        self._specs = specs
+    async def _await_arrivals(self, node: str) -> None:
+        """Before a node is stopped: what other hosts have made for it is to be on its own."""
+        layout = self._ground.layout
+        if layout is None or not layout.several or not self._ground.ready:
+            return
+        within = min(ARRIVALS, self._setup.graph.nodes[node].stop_timeout)
+        if not await self._agents.have_drained(node, layout.coming_to(self._setup.graph, node), within):
+            log.warning("not all that other hosts made for %r has arrived within %g s", node, within)
 
     async def _run_node(self, node: str, epoch: int) -> None:
-        assert self._plan is not None
-        await self._agent.have("watch_console", node, epoch)
+        await self._agents.have(node, "watch_console", epoch)
         operations = self._operations
-        setup = self._plan.setup(node, epoch, operations.definitions(node), operations.frequencies.get(node))
+        plan = self._ground.plan_of(node)
+        setup = plan.setup(node, epoch, operations.definitions(node), operations.frequencies.get(node))
         if self._watch is not None:
             self._watch.begin(node, Path(setup.script), self._clock.unix())
             setup = replace(setup, reload=True)
@@ -333,31 +348,33 @@ class CoordinatorActor:
 
     async def _end(self, exit_code: ExitCode, failure: str | None) -> None:
         patience = KILL_PATIENCE if exit_code is ExitCode.KILLED else CLOSE_PATIENCE
-        last = await self._agent.may("close", within=patience)
-        if last is None:
-            # What it leaves on this host is the reaper's.
-            log.warning("the host agent did not close")
-        else:
+        closed = await self._agents.may_all("close", within=patience)
+        for host, last in closed.items():
             self._messages.extend(last["console"])
-            self._report = last.get("report", self._report)
+            if "report" in last:
+                self._reports.heard(host, last["report"])
+        if missing := set(self._agents.lives) - set(closed):
+            # What they leave there is the reaper's.
+            log.warning("the agents of %s did not close", ", ".join(sorted(missing)))
         self._messages.close()
         self._books.close(self._known_status())
         Outcome(exit_code, failure, self._known_status(), self._running_since is not None).write(self._setup.folder)
         self._actors.end_all()
-        self._agent.end()
+        self._agents.end()
         self._ended.set()
 
     # -- answering -----------------------------------------------------------------------------------
     async def _status(self) -> dict[str, Any]:
-        if self._plan is not None and self._machine.phase is not Phase.ENDED:
+        if self._ground.ready and self._machine.phase is not Phase.ENDED:
             # A beat may be a quarter of a second old: ask for now, but answer in any case.
-            self._report = await self._agent.may("report", within=1.0) or self._report
+            for host, report in (await self._agents.may_all("report", within=1.0)).items():
+                self._reports.heard(host, report)
         return self._known_status()
 
     async def _metrics(self) -> dict[str, Any]:
         detail: dict[str, Any] = {}
-        if self._plan is not None and self._machine.phase is not Phase.ENDED:
-            detail = await self._agent.may("metrics", within=METRICS) or {}
+        if self._ground.ready and self._machine.phase is not Phase.ENDED:
+            detail = merged_details((await self._agents.may_all("metrics", within=METRICS)).values())
         return metrics_answer(await self._status(), detail, time.process_time())
 
     def _time_is_over(self) -> bool:
@@ -369,10 +386,12 @@ class CoordinatorActor:
         uptime = 0.0 if since is None else self._clock.now() - since
         paths = self._paths = self._paths or paths_to(self._setup.graph)
         params, keeping = self._operations.params, self._operations.keeper.status
-        return make_status(self._setup, self._machine, self._report, params, keeping, uptime, paths)
+        layout = self._ground.layout
+        made_on = {} if layout is None else layout.made_on(self._setup.graph)
+        return make_status(self._setup, self._machine, self._reports.merged(), params, keeping, uptime, paths, made_on)
 
     def _keep_rates(self) -> None:
-        for reaction in self._operations.keeper.heard(self._report, self._machine.nodes, self._clock.now()):
+        for reaction in self._operations.keeper.heard(self._reports.merged(), self._machine.nodes, self._clock.now()):
             if isinstance(reaction, Command):
                 self._spawn(self._command(reaction.node, {**reaction.message, "version": self._clock.now_ns()}))
             elif isinstance(reaction, Say):
@@ -385,10 +404,10 @@ class CoordinatorActor:
         record = self._machine.nodes[node]
         if not record.run_sent or record.state not in ALIVE:
             return None
-        return await self._agent.may("progress", node, record.epoch, within=1.0) or {}
+        return await self._agents.may(node, "progress", record.epoch, within=1.0) or {}
 
     async def _command(self, node: str, message: dict[str, Any]) -> None:
         """To the process that runs the node now; one that is still to come is told by its setup."""
         record = self._machine.nodes[node]
         if record.run_sent and record.state in ALIVE:
-            await self._agent.have("command", node, record.epoch, message)
+            await self._agents.have(node, "command", record.epoch, message)

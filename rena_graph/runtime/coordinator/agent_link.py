@@ -1,4 +1,4 @@
-"""The host agent as its coordinator holds it: made, found again, asked; and asked anew what it died over."""
+"""The host agent of one host as its coordinator holds it: made, found again, asked; asked anew what it died over."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from ray.exceptions import RayActorError, RayError
 from rena_graph.errors import RenaGraphError
 from rena_graph.runtime.coordinator.placement import pinned
 from rena_graph.runtime.host.actor import AgentActor
+from rena_graph.runtime.host.part import HostPart
 from rena_graph.runtime.run_setup import RunSetup
 
 __all__ = ["AgentGone", "AgentLink", "agent_name"]
 
 
-def agent_name(life: int) -> str:
+def agent_name(host: str, life: int) -> str:
     """Of the actor, in the run's namespace."""
-    return f"agent:{life}"
+    return f"agent:{host}:{life}"
 
 
 class AgentGone(RenaGraphError):
@@ -34,12 +35,15 @@ class AgentLink:
     ----------
     setup : RunSetup
         Which run.
+    part : HostPart
+        What of it is on this host.
     lost : callable
-        Told once of each agent that has died.
+        Told once of each agent that has died, with the host's name.
     """
 
-    def __init__(self, setup: RunSetup, lost: Callable[[], None]) -> None:
+    def __init__(self, setup: RunSetup, part: HostPart, lost: Callable[[str], None]) -> None:
         self._setup = setup
+        self._part = part
         self._lost = lost
         self._actor: Any = None
         self._life = -1
@@ -47,30 +51,35 @@ class AgentLink:
         self._mourning: set[asyncio.Task[None]] = set()
 
     @property
+    def life(self) -> int:
+        """Which agent there is; -1 for none."""
+        return self._life
+
+    @property
     def ready(self) -> bool:
         """Whether there is one that has everything prepared, as far as is known."""
         return self._ready.is_set()
 
     def make(self, life: int, coordinator: Any) -> None:
-        """Start an agent, unless this one is there already."""
-        if self._life == life:
+        """Start an agent, unless there is one."""
+        if self._life >= 0:
             return
-        here = pinned(ray.util.get_node_ip_address())
         options = {
             "num_cpus": 0,
-            "resources": here,
+            "resources": pinned(self._part.address),
             "lifetime": "detached",
             "max_concurrency": 8,
             "get_if_exists": True,
         }
         namespace = self._setup.namespace
-        actor = ray.remote(AgentActor).options(name=agent_name(life), namespace=namespace, **options)
-        self._hold(life, actor.remote(self._setup, coordinator, life))
+        name = agent_name(self._part.name, life)
+        actor = ray.remote(AgentActor).options(name=name, namespace=namespace, **options)
+        self._hold(life, actor.remote(self._setup, coordinator, self._part, life))
 
     def find(self, life: int) -> bool:
         """Hold the agent that another coordinator has made; False where it is gone."""
         try:
-            actor = ray.get_actor(agent_name(life), namespace=self._setup.namespace)
+            actor = ray.get_actor(agent_name(self._part.name, life), namespace=self._setup.namespace)
         except ValueError:
             return False
         self._hold(life, actor)
@@ -101,10 +110,10 @@ class AgentLink:
         if life == self._life:
             self._life, self._actor = -1, None
             self._ready.clear()
-            self._lost()
+            self._lost(self._part.name)
 
     def is_ready(self, life: int) -> None:
-        """It has everything prepared: whoever waited to ask it may."""
+        """This one has everything prepared: whoever waited to ask it may."""
         if life == self._life:
             self._ready.set()
 

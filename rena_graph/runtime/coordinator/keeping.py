@@ -255,7 +255,7 @@ class Keeping:
                 waited=node["cpu_wait"] or 0.0,
                 held=sum(report["streams"][stream]["blocked"] for stream in outputs),
                 backlog=backlog.get(name, 0.0),
-                load=report["host"]["cpu"] or 0.0,
+                load=report["hosts"][node["host"]]["cpu"] or 0.0,
             )
             change = self._look(record, look, node["frequency"] or math.inf, name)
             if change is not None:

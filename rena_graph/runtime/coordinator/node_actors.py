@@ -10,11 +10,12 @@ import ray
 from ray.exceptions import RayActorError, RayError
 
 from rena_graph.errors import UsageError
-from rena_graph.runtime.coordinator.agent_link import AgentLink
+from rena_graph.runtime.coordinator.agents import Agents
 from rena_graph.runtime.coordinator.node_record import NodeRecord
 from rena_graph.runtime.coordinator.placement import node_options
 from rena_graph.runtime.coordinator.ray_words import plain
 from rena_graph.runtime.coordinator.signals import Event, NodeGone
+from rena_graph.runtime.hosts.layout import Layout
 from rena_graph.runtime.lifecycle import ALIVE
 from rena_graph.runtime.node.actor import NodeActor
 from rena_graph.runtime.run_setup import RunSetup
@@ -38,7 +39,7 @@ class NodeActors:
         Which run.
     records : mapping
         What is known of each node; looked at.
-    agent : AgentLink
+    agents : Agents
         Who sees processes end.
     hear : callable
         Takes an event for the coordinator's state machine.
@@ -50,23 +51,30 @@ class NodeActors:
         self,
         setup: RunSetup,
         records: Mapping[str, NodeRecord],
-        agent: AgentLink,
+        agents: Agents,
         hear: Callable[[Event], None],
         spawn: Callable[[Coroutine[Any, Any, None]], None],
     ) -> None:
         self._setup = setup
         self._debugged = setup.options.debug
         self._records = records
-        self._agent = agent
+        self._agents = agents
+        self._layout: Layout | None = None
         self._hear = hear
         self._spawn = spawn
         self._actors: dict[str, tuple[int, Any]] = {}
+
+    def lay_out(self, layout: Layout) -> None:
+        """From now on it is known on which host each node belongs."""
+        self._layout = layout
 
     def place(self, node: str, epoch: int) -> None:
         """Let Ray start a process for this life of a node, unless it has already."""
         if node == self._debugged:
             return
-        options = node_options(self._setup.graph.nodes[node].placement, ray.util.get_node_ip_address())
+        assert self._layout is not None
+        address = self._layout.addresses[self._layout.nodes[node]]
+        options = node_options(self._setup.graph.nodes[node].placement, address)
         actor = ray.remote(NodeActor).options(
             name=_name(node, epoch),
             namespace=self._setup.namespace,
@@ -93,7 +101,7 @@ class NodeActors:
     async def run(self, node: str, epoch: int, setup: NodeSetup) -> None:
         """Hand the process its setup, once or again, and learn of its end."""
         actor = self._find(node, epoch)
-        if actor is None and not await self._agent.have("has_begun", node, epoch):
+        if actor is None and not await self._agents.have(node, "has_begun", epoch):
             self.place(node, epoch)  # a coordinator before has died over it
             actor = self._find(node, epoch)
         self._spawn(self._wait_for_end(node, epoch, None if actor is None else actor.run.remote(setup)))
@@ -120,7 +128,7 @@ class NodeActors:
             if record.epoch != epoch or record.gone:
                 return True
             await asyncio.sleep(LOOK_SECONDS)
-            waited += LOOK_SECONDS if self._agent.ready else 0.0
+            waited += LOOK_SECONDS if (await self._agents.of(node)).ready else 0.0
         return record.epoch != epoch or record.gone
 
     async def debug_ended(self) -> None:
@@ -132,14 +140,14 @@ class NodeActors:
             # Its last event travels another way than its end, and may arrive after it.
             if self._records[node].state in ALIVE:
                 await asyncio.sleep(LOOK_SECONDS)
-        await self._agent.have("release", node)
+        await self._agents.have(node, "release")
         self._hear(NodeGone(node, 0, "it ended without a word"))
 
     async def kill(self, node: str, epoch: int) -> None:
         """End a process by force; not the launcher's, which ends with the run."""
         if node == self._debugged:
             return
-        await self._agent.may("kill", node, epoch, within=KILL_PATIENCE)
+        await self._agents.may(node, "kill", epoch, within=KILL_PATIENCE)
         self._end(node, epoch)
         if not self._records[node].run_sent:
             self._hear(NodeGone(node, epoch, "killed before it ran"))

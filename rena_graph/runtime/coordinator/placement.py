@@ -1,17 +1,17 @@
-"""Where the processes of a run go: all to the host of its coordinator, by way of Ray's actor options."""
+"""Where the processes of a run go, and how Ray is told: by its actor options."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rena_graph.errors import EnvironmentRefused
 from rena_graph.graph.document import PlacementDef
 from rena_graph.graph.model import Graph
+from rena_graph.runtime.hosts.layout import Layout
 from rena_graph.runtime.hosts.machines import coordinator_first, machines_of_ray
-from rena_graph.runtime.hosts.planner import Placement, place
+from rena_graph.runtime.hosts.planner import place
 
-__all__ = ["node_options", "pinned", "refuse_unplaceable"]
+__all__ = ["layout_of", "node_options", "pinned"]
 
 
 def pinned(address: str) -> dict[str, float]:
@@ -33,8 +33,10 @@ def node_options(placement: PlacementDef, address: str) -> dict[str, Any]:
     return options
 
 
-def refuse_unplaceable(graph: Graph, hosts: Sequence[Mapping[str, Any]], address: str) -> None:
-    """Raise where the graph cannot run on the host with this address: Ray would wait for what is not there for ever.
+def layout_of(
+    graph: Graph, hosts: Sequence[Mapping[str, Any]], address: str, debugged: str | None = None, *, reload: bool = False
+) -> Layout:
+    """Who of a graph belongs on which host. Raises where it cannot be: Ray would wait for what is not there for ever.
 
     Parameters
     ----------
@@ -44,31 +46,16 @@ def refuse_unplaceable(graph: Graph, hosts: Sequence[Mapping[str, Any]], address
         As ``ray.nodes()`` gives them.
     address : str
         The coordinator's host.
+    debugged : str | None
+        The node that runs in the launching process, on that host.
+    reload : bool
+        Whether scripts are watched, which is done there: all nodes are there then.
 
     Raises
     ------
     EnvironmentRefused
-        Names every node that asks for what no host has, or for another host than this one, and what each host has.
+        Names every node that asks for what no host has, and what each host has.
     """
-    placement = place(graph, coordinator_first(machines_of_ray(hosts), address))
-    away = _away(placement)
-    if away:
-        raise EnvironmentRefused(
-            "\n".join(
-                [
-                    f"this version runs a graph on one host, the one that it is launched on ({placement.machines[0]}), "
-                    "and for this graph that is not enough:",
-                    *away,
-                    "launch it on a host that has it all, or change the placement; `rena-graph plan` shows the hosts",
-                ]
-            )
-        )
-
-
-def _away(placement: Placement) -> list[str]:
-    """What would have to run elsewhere."""
-    here = placement.machines[0].name
-    by_name = {machine.name: machine for machine in placement.machines}
-    found = [(f"node {name!r}", host) for name, host in placement.nodes.items()]
-    found += [(f"stream {name!r}", host) for name, host in placement.streams.items()]
-    return [f"  {what} belongs on {by_name[host]}" for what, host in found if host != here]
+    bound = list(graph.nodes) if reload else [debugged] if debugged is not None else []
+    machines = coordinator_first(machines_of_ray(hosts), address)
+    return Layout.of(place(graph, machines, dict.fromkeys(bound, machines[0].name)))

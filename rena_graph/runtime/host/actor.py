@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+import shutil
+from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any
 
 import ray
 from ray.exceptions import RayActorError, RayError
 
+from rena_graph.runtime.host.part import HostPart
 from rena_graph.runtime.messages import log_to
 from rena_graph.runtime.plan import HostPaths, Plan
 from rena_graph.runtime.run_setup import RunSetup
@@ -24,20 +28,27 @@ LOOK_SECONDS = 0.5
 class AgentActor:
     """Made with ``ray.remote(AgentActor)``, several threads; see :class:`~rena_graph.runtime.host.agent.HostAgent`."""
 
-    def __init__(self, setup: RunSetup, coordinator: Any, life: int = 0) -> None:
+    def __init__(self, setup: RunSetup, coordinator: Any, part: HostPart, life: int = 0) -> None:
         from rena_graph.runtime.clock import SystemClock
         from rena_graph.runtime.host.agent import HostAgent
+        from rena_graph.runtime.hosts.host_clock import AgentClock
 
-        log_to(setup.folder / "agent.log")
+        runtime, folder = part.folders(setup)
+        log_to(folder / "agent.log")
         self._coordinator = coordinator
-        paths = HostPaths.of(setup.id, setup.runtime)
+        self._part = part
+        self._runtime = runtime
+        clock = SystemClock() if part.here else AgentClock()
         options = setup.options
-        self._agent = HostAgent(setup.graph, paths, SystemClock(), options.instance, self._deliver, life, options.debug)
+        paths = HostPaths.of(setup.id, runtime)
+        self._agent = HostAgent(
+            setup.graph, paths, clock, options.instance, self._deliver, life, options.debug, part=part
+        )
 
     def _deliver(self, batch: dict[str, Any]) -> bool:
         """Hand a batch to whoever is the coordinator now; False where it died over it, or another one came."""
         coordinator = self._coordinator
-        told = coordinator.notify.remote(batch)
+        told = coordinator.notify.remote(self._part.name, batch)
         while not ray.wait([told], timeout=LOOK_SECONDS)[0]:
             if coordinator is not self._coordinator:
                 return False
@@ -59,12 +70,24 @@ class AgentActor:
         self._agent.wait_closed()
 
     def find(self) -> dict[str, StreamSpec]:
-        """Formats of the external streams."""
+        """Formats of the external streams that come in here."""
         return self._agent.find()
 
-    def prepare(self, plan: Plan, adopt: bool = False) -> None:
-        """Rings, board, sinks: made, or taken over."""
-        self._agent.prepare(plan, adopt)
+    def introduce(self) -> tuple[Path, bytes]:
+        """The run's folder of sockets on this host, and its public key; that is empty in a run of one host."""
+        return self._runtime, self._agent.public_key
+
+    def prepare(self, plan: Plan, adopt: bool = False, allowed: Mapping[bytes, str] | None = None) -> str:
+        """Rings, board, sinks: made, or taken over. Gives where other hosts' streams come in."""
+        return self._agent.prepare(plan, adopt, allowed or {})
+
+    def connect(self, peers: Mapping[str, tuple[str, bytes]], timekeeper: str | None) -> None:
+        """Send streams to other hosts, and learn the time."""
+        self._agent.connect(peers, timekeeper)
+
+    def drained(self, streams: Collection[str]) -> bool:
+        """Whether these have arrived on the hosts that take them."""
+        return self._agent.drained(streams)
 
     def watch_console(self, node: str, epoch: int) -> None:
         """Report a node's console."""
@@ -120,4 +143,7 @@ class AgentActor:
 
     def close(self) -> dict[str, Any]:
         """Everything down; the last report."""
-        return self._agent.close()
+        last = self._agent.close()
+        if not self._part.here:  # there the session does it
+            shutil.rmtree(self._runtime, ignore_errors=True)
+        return last

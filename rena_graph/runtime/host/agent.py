@@ -7,8 +7,9 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any
 
 from rena_graph.errors import RenaGraphError
@@ -17,8 +18,10 @@ from rena_graph.runtime.alive import hold_alive
 from rena_graph.runtime.clock import Clock
 from rena_graph.runtime.events import AgentLine
 from rena_graph.runtime.host.bridges import Sinks, Sources
+from rena_graph.runtime.host.crossings import Crossings, Peer
 from rena_graph.runtime.host.lease import LEASE_SECONDS, Lease
 from rena_graph.runtime.host.outbox import Batch, Outbox
+from rena_graph.runtime.host.part import HostPart
 from rena_graph.runtime.host.pids import PidWatch
 from rena_graph.runtime.host.report import BoardReader, stale_nodes
 from rena_graph.runtime.host.tails import Tails
@@ -64,6 +67,8 @@ class HostAgent:
         Which agent of this host, counted from 0; the epoch of the writers of external streams.
     debugged : str | None
         The node that runs in the launching process, whose end is not the node's.
+    part : HostPart | None
+        What of the run this host has; all of it where left out.
     """
 
     def __init__(
@@ -75,6 +80,7 @@ class HostAgent:
         deliver: Callable[[Batch], bool],
         life: int = 0,
         debugged: str | None = None,
+        part: HostPart | None = None,
     ) -> None:
         self._alive = hold_alive(paths.runtime)
         self._paths = paths
@@ -84,13 +90,18 @@ class HostAgent:
         self._debugged = debugged
         # A stream that is missed, refused or malformed concerns who runs the graph, not only who reads log files.
         self._bridge_log = LogRecords("rena_graph.bridges", clock.unix)
-        self._sources = Sources(graph, clock, self._bridge_failed, self._sources_ended)
+        self._part = part
+        here = None if part is None else part.streams
+        self._sources = Sources(graph, clock, self._bridge_failed, self._sources_ended, here)
+        several = part is not None and part.several
+        self._crossings = Crossings(paths.runtime, clock, self._bridge_failed) if several else None
         self._sinks: Sinks | None = None
         self._plan: Plan | None = None
         self._board: Board | None = None
         self._reader: BoardReader | None = None
         self._usage: UsageMeter | None = None
         self._gpu = GpuMemory()
+        self._endpoint = ""
         self._starting = threading.Lock()
         self._lease = Lease(clock.now_ns() / 1e9)  # not graph time: that leaps where it is learned
         self._tails = Tails(paths.runtime, clock.unix)
@@ -108,8 +119,13 @@ class HostAgent:
         with self._starting:
             return self._sources.find()
 
-    def prepare(self, plan: Plan, adopt: bool = False) -> None:
-        """Make board and rings, open sources, bind sinks; a second time nothing happens.
+    @property
+    def public_key(self) -> bytes:
+        """What other hosts know this one by; empty where there are none."""
+        return b"" if self._crossings is None else self._crossings.public_key
+
+    def prepare(self, plan: Plan, adopt: bool = False, allowed: Mapping[bytes, str] = MappingProxyType({})) -> str:
+        """Make board and rings, open sources, bind sinks, let other hosts in; a second time nothing happens.
 
         Parameters
         ----------
@@ -117,6 +133,13 @@ class HostAgent:
             Where everything is.
         adopt : bool
             Take over the board and the rings that an agent before has made, and that nodes use.
+        allowed : mapping of bytes to str
+            Public keys of the run's hosts, and their names.
+
+        Returns
+        -------
+        str
+            Where other hosts' streams come in; empty where there are none.
 
         Raises
         ------
@@ -125,7 +148,7 @@ class HostAgent:
         """
         with self._starting:
             if self._plan is not None:
-                return
+                return self._endpoint
             board = Board.attach(self._paths.board) if adopt else self._make(plan)
             self._sinks = Sinks(plan, self._clock, self._instance, self._bridge_failed, adopt)
             if adopt:
@@ -134,9 +157,23 @@ class HostAgent:
             self._sources.prepare()
             self._reader = BoardReader(board, plan)
             self._usage = UsageMeter({name: board.node(i) for name, i in plan.node_rows.items()})
+            if self._crossings is not None and self._part is not None:
+                self._endpoint = self._crossings.receive(plan, board, self._part.bind, allowed)
             self._plan, self._board = plan, board
         if adopt:
             self.tell_anew()
+        return self._endpoint
+
+    def connect(self, peers: Mapping[str, Peer], timekeeper: str | None) -> None:
+        """Send what goes to other hosts, and learn the time; see :meth:`Crossings.connect`."""
+        assert self._plan is not None
+        assert self._board is not None
+        if self._crossings is not None:
+            self._crossings.connect(self._plan, self._board, peers, timekeeper)
+
+    def drained(self, streams: Collection[str]) -> bool:
+        """Whether all that was published in these streams has arrived on the hosts that take them."""
+        return self._crossings is None or self._crossings.drained(streams)
 
     def _make(self, plan: Plan) -> Board:
         """Board and rings, instead of what an agent that died over making them has left."""
@@ -146,7 +183,7 @@ class HostAgent:
         self._paths.board.unlink(missing_ok=True)
         check_shared_memory(ports)
         board = Board.create(
-            self._paths.board, streams=len(plan.ports), edges=plan.edge_count, nodes=len(plan.node_rows)
+            self._paths.board, streams=len(plan.graph.streams), edges=plan.edge_count, nodes=len(plan.graph.nodes)
         )
         for port in ports:
             create_stream(port)
@@ -359,6 +396,8 @@ class HostAgent:
         self._sources.close()
         if self._sinks is not None:
             self._sinks.close()
+        if self._crossings is not None:
+            self._crossings.close()
         self._line.close()
         self._outbox.close()
         beat, lines, _ = self._beat(whole=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
@@ -44,10 +44,17 @@ class Sources:
         Told when a source ends by an error.
     ended : callable
         Called once when all sources have ended by themselves.
+    here : collection of str | None
+        The external streams that come in on this host; all of them where left out.
     """
 
     def __init__(
-        self, graph: Graph, clock: Clock, failed: Callable[[str, RenaGraphError], None], ended: Callable[[], None]
+        self,
+        graph: Graph,
+        clock: Clock,
+        failed: Callable[[str, RenaGraphError], None],
+        ended: Callable[[], None],
+        here: Collection[str] | None = None,
     ) -> None:
         self._graph = graph
         self._failed = failed
@@ -67,7 +74,7 @@ class Sources:
                 folder=graph.folder,
             )
             for stream in graph.external
-            if stream.source is not None
+            if stream.source is not None and (here is None or stream.name in here)
         }
 
     def find(self) -> dict[str, StreamSpec]:
@@ -193,7 +200,7 @@ class Sinks:
             sink.edge: make_sink(
                 plan.ports[sink.stream].spec, sink.definition, graph=graph, instance=instance, clock=clock.now
             )
-            for sink in plan.sinks
+            for sink in plan.own_sinks
         }
 
     def prepare(self) -> None:
@@ -211,7 +218,7 @@ class Sinks:
         """Begin to send, once. The readers are opened here, not in the threads: from now on nothing is missed."""
         if self._threads:
             return
-        for sink in self._plan.sinks:
+        for sink in self._plan.own_sinks:
             row = board.edge(sink.edge)
             port = self._plan.ports[sink.stream]
             if self._adopt:

@@ -48,14 +48,21 @@ class BoardReader:
         self._clock = board.clock
         self._lock = threading.Lock()
         self._nodes = {name: board.node(i) for name, i in plan.node_rows.items()}
-        self._streams = {name: board.stream(p.index) for name, p in plan.ports.items()}
-        self._edges = [(s, to, board.edge(i)) for i, (s, to) in enumerate(plan.consumers())]
-        self._policies = [edge.input.policy for edge, _ in plan.edges] + ["fifo"] * len(plan.sinks)
+        rows = {name: board.stream(p.index) for name, p in plan.ports.items()}
+        # Each stream is told of by the host that makes it, each edge by the host of its reader.
+        self._streams = {name: row for name, row in rows.items() if name not in plan.incoming}
+        self._produced_here = {name: row.ints for name, row in rows.items()}
+        self._edges = {
+            i: (stream, to, board.edge(i)) for i, (stream, to) in enumerate(plan.consumers()) if i in plan.own_edges
+        }
+        self._policies: list[str] = [edge.input.policy for edge, _ in plan.edges]
+        self._policies += ["fifo"] * len(plan.sinks) + [link.policy for link in plan.links]
         self._load = HostLoad()
         self._loops = {name: _Series(deque()) for name in self._nodes}
         self._recent = {name: self._quantiles(name, row) for name, row in self._nodes.items()}
         self._latencies = {
-            i: RecentQuantiles(self._edges[i][2].histogram(0), 0.5, 0.99) for i in (sink.edge for sink in plan.sinks)
+            i: RecentQuantiles(self._edges[i][2].histogram(0), 0.5, 0.99)
+            for i in (sink.edge for sink in plan.own_sinks)
         }
         self._produced = {name: _Series(deque()) for name in self._streams}
 
@@ -83,12 +90,14 @@ class BoardReader:
         """
         with self._lock:  # the beats come from another thread than whoever asks for a status now
             host = {"cpu": self._load.read(), "cores": cores()}
+            clock = clock_facts(self._clock, now_ns / 1e9)
+            graph_time = now_ns / 1e9 + (0.0 if clock is None else clock["offset"])
             return {
                 "nodes": {name: self._node(name, row, now_ns, whole) for name, row in self._nodes.items()},
-                "streams": {name: self._stream(name, row, now_ns) for name, row in self._streams.items()},
-                "edges": [self._edge(i, now_ns, whole) for i in range(len(self._edges))],
+                "streams": {name: self._stream(name, row, now_ns, graph_time) for name, row in self._streams.items()},
+                "edges": [self._edge(i, now_ns, whole) for i in self._edges],
                 "host": host,
-                "hosts": {self._host: {**host, "clock": clock_facts(self._clock, now_ns / 1e9)}},
+                "hosts": {self._host: {**host, "clock": clock}},
             }
 
     def histograms(self) -> dict[str, Any]:
@@ -143,6 +152,7 @@ class BoardReader:
             "cpu_loop": had,
             "cpu_wait": waited,
             "pid": pid or None,
+            "host": self._host,
         }
 
     def _rate(self, name: str, row: Row, now_ns: int, window: float) -> float:
@@ -154,7 +164,7 @@ class BoardReader:
             return (loops - 1) * 1e9 / life if loops > 1 and life else 0.0
         return self._loops[name].rate(now_ns, loops, window)
 
-    def _stream(self, name: str, row: Row, now_ns: int) -> dict[str, Any]:
+    def _stream(self, name: str, row: Row, now_ns: int, graph_time: float) -> dict[str, Any]:
         c = row.ints
         produced = c[StreamColumn.PRODUCED]
         state = c[StreamColumn.SOURCE_STATE]
@@ -174,8 +184,7 @@ class BoardReader:
             "blocked": c[StreamColumn.BLOCKED_NS] / 1e9,
             "block_timeouts": c[StreamColumn.BLOCK_TIMEOUTS],
             "epoch": c[StreamColumn.EPOCH],
-            # Graph time is the clock of `now_ns` on the coordinator's host.
-            "age": now_ns / 1e9 - row.floats[StreamColumn.LAST_TIMESTAMP] if produced else None,
+            "age": graph_time - row.floats[StreamColumn.LAST_TIMESTAMP] if produced else None,
             "ended": bool(c[StreamColumn.ENDED]),
             "repeated": c[StreamColumn.REPEATED],
             "not_finite": c[StreamColumn.NOT_FINITE],
@@ -186,7 +195,7 @@ class BoardReader:
         c = row.ints
         # Position before production: a sample that arrives in between must not look as if taken before it was made.
         position, start = c[EdgeColumn.POSITION], c[EdgeColumn.START]
-        produced = self._streams[stream].ints[StreamColumn.PRODUCED]
+        produced = self._produced_here[stream][StreamColumn.PRODUCED]
         dropped = {
             column.name.removeprefix("DROPPED_").lower(): c[column]
             for column in EdgeColumn
@@ -197,6 +206,7 @@ class BoardReader:
             p50, p99 = recent.whole() if whole else recent.read(now_ns)
             latency = {"latency_p50": p50, "latency_p99": p99, "ahead": c[EdgeColumn.AHEAD]}
         return {
+            "row": index,
             "stream": stream,
             "to": to,
             "policy": self._policies[index],

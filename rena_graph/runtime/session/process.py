@@ -176,12 +176,19 @@ class Session:
         saved = Memory(self._setup.runtime).read()
         if saved is None:
             return
-        life = saved["machine"]["run"]["host_life"]
-        try:
-            agent = ray.get_actor(agent_name(life), namespace=self._setup.namespace)
-            ray.get(agent.end_all.remote(), timeout=self._setup.longest_stop)
-        except (ValueError, RayError, GetTimeoutError) as error:
-            log.warning("the host agent did not end the run in good order: %s", error)
+        ends = []
+        for host, life in saved["agents"].items():
+            try:
+                agent = ray.get_actor(agent_name(host, life), namespace=self._setup.namespace)
+            except ValueError as error:
+                log.warning("host %s has no agent any more: %s", host, error)
+            else:
+                ends.append(agent.end_all.remote())
+        for end in ends:
+            try:
+                ray.get(end, timeout=self._setup.longest_stop)
+            except (RayError, GetTimeoutError) as error:
+                log.warning("a host agent did not end the run in good order: %s", error)
 
     def _watch_launcher(self) -> None:
         """Block until the launcher's end of the pipe closes."""

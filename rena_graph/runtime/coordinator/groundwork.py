@@ -1,0 +1,163 @@
+"""What has to be there before nodes run: who is on which host, formats, rings, bridges, and links between the hosts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from rena_graph.errors import EnvironmentRefused
+from rena_graph.graph.changed import with_formats
+from rena_graph.runtime.coordinator.agents import Agents
+from rena_graph.runtime.coordinator.placement import layout_of
+from rena_graph.runtime.host_plan import plan_of_host
+from rena_graph.runtime.hosts.layout import Layout
+from rena_graph.runtime.plan import HostPaths, Plan, make_plan
+from rena_graph.runtime.run_setup import RunSetup
+from rena_graph.streams.spec import StreamSpec
+
+__all__ = ["Groundwork"]
+
+
+class Groundwork:
+    """Laid once; laid again where an agent died, as far as that one had it.
+
+    Parameters
+    ----------
+    setup : RunSetup
+        Which run.
+    agents : Agents
+        Who does it.
+    laid_out : callable
+        Told once which host each node belongs on.
+    found : callable
+        Called once all formats are known: a coordinator that comes after this one must know them too.
+    """
+
+    def __init__(
+        self, setup: RunSetup, agents: Agents, laid_out: Callable[[Layout], None], found: Callable[[], None]
+    ) -> None:
+        self._setup = setup
+        self._agents = agents
+        self._laid_out = laid_out
+        self._found = found
+        self.placed = asyncio.Event()
+        """Set once it is known which host each node belongs on."""
+        self.layout: Layout | None = None
+        self._specs: dict[str, StreamSpec] | None = None
+        self._runtimes: dict[str, str] = {}
+        self._plans: dict[str, Plan] = {}
+
+    @property
+    def ready(self) -> bool:
+        """Whether it is known where everything is."""
+        return bool(self._plans)
+
+    @property
+    def here(self) -> Plan | None:
+        """What the coordinator's host has of the run; None before that is known."""
+        return self._plans.get(self.layout.here) if self.layout is not None else None
+
+    def plan_of(self, node: str) -> Plan:
+        """That of a node's host."""
+        assert self.layout is not None
+        return self._plans[self.layout.nodes[node]]
+
+    # -- for the coordinator that comes after this one -----------------------------------------------
+    def save(self) -> dict[str, Any]:
+        """All of it, as JSON-able values."""
+        return {
+            "layout": None if self.layout is None else self.layout.to_dict(),
+            "specs": None if self._specs is None else {name: asdict(spec) for name, spec in self._specs.items()},
+            "runtimes": self._runtimes,
+        }
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Know what :meth:`save` told."""
+        if saved["layout"] is not None:
+            self._lay_out(Layout.from_dict(saved["layout"]))
+        if saved["specs"] is not None:
+            self._runtimes = dict(saved["runtimes"])
+            self._plan_out({name: StreamSpec(**spec) for name, spec in saved["specs"].items()})
+
+    # -- laying it -----------------------------------------------------------------------------------
+    async def place(self) -> None:
+        """Find out who belongs on which host.
+
+        Raises
+        ------
+        EnvironmentRefused
+            The hosts do not have what the graph asks for.
+        """
+        if self.layout is None:
+            self._lay_out(await asyncio.to_thread(self._find_layout))
+
+    async def prepare(self, adopt: bool) -> None:
+        """Let every agent that there is find its streams, make or take over its rings, and link the hosts.
+
+        Parameters
+        ----------
+        adopt : bool
+            Whether board and rings are there.
+
+        Raises
+        ------
+        RenaGraphError
+            A host lacks something.
+        AgentGone, RayActorError
+            An agent died over it.
+        """
+        layout = self.layout
+        assert layout is not None
+        introduced: dict[str, tuple[Path, bytes]] = await self._agents.ask_all("introduce")
+        if self._specs is None:
+            self._runtimes = {host: str(runtime) for host, (runtime, _) in introduced.items()}
+            specs: dict[str, StreamSpec] = {}
+            for found in (await self._agents.ask_all("find")).values():
+                specs |= found
+            self._plan_out({name: specs[name] for name in self._setup.graph.streams if name in specs})
+            self._found()
+        keys = {host: key for host, (_, key) in introduced.items()}
+        allowed = {key: host for host, key in keys.items()}
+        endpoints = await self._agents.ask_each(
+            "prepare", {host: (plan, adopt, allowed) for host, plan in self._plans.items()}
+        )
+        if layout.several:
+            peers = {host: (endpoint, keys[host]) for host, endpoint in endpoints.items()}
+            others = {host: {name: peer for name, peer in peers.items() if name != host} for host in peers}
+            await self._agents.ask_each(
+                "connect", {host: (others[host], None if host == layout.here else layout.here) for host in peers}
+            )
+
+    def _find_layout(self) -> Layout:
+        setup = self._setup
+        address = ray.util.get_node_ip_address()
+        layout = layout_of(setup.graph, ray.nodes(), address, setup.options.debug, reload=setup.options.reload)
+        if layout.several and setup.transport != "ring":
+            raise EnvironmentRefused(
+                f"this graph runs on several hosts ({', '.join(layout.addresses)}), between which streams go from ring "
+                f"to ring: the transport {setup.transport!r} is for one host"
+            )
+        return layout
+
+    def _lay_out(self, layout: Layout) -> None:
+        self.layout = layout
+        self._agents.lay_out(layout)
+        self._laid_out(layout)
+        self.placed.set()
+
+    def _plan_out(self, specs: dict[str, StreamSpec]) -> None:
+        setup, layout = self._setup, self.layout
+        assert layout is not None
+        self._specs = specs
+        whole = make_plan(
+            with_formats(setup.graph, specs), specs, setup.transport, HostPaths.of(setup.id, setup.runtime)
+        )
+        self._plans = {
+            host: plan_of_host(whole, layout, host, HostPaths.of(setup.id, Path(self._runtimes[host])))
+            for host in layout.addresses
+        }
