@@ -73,8 +73,6 @@ CLOSE_PATIENCE = 15.0
 """Seconds that the host agent has to take everything down."""
 METRICS = 7.0
 """Seconds that the host agent has to tell what metrics are made of: nvidia-smi may take five of them."""
-ARRIVALS = 2.0
-"""Seconds that samples on their way from another host have to arrive before their reader is stopped."""
 RELOAD_SECONDS = 0.25
 """Between two looks at the scripts; a change is taken up once the file has been left alone for one look."""
 
@@ -108,7 +106,6 @@ class CoordinatorActor:
         )
         self._memory = Memory(setup.runtime)
         self._reports = Reports(graph)
-        self._sources_over: set[str] = set()
         self._messages = MessageLog(setup.folder, self._clock.unix)
         self._books = RunBooks(setup.folder, graph, self._clock.unix)
         self._running_since: float | None = None
@@ -145,7 +142,6 @@ class CoordinatorActor:
         restore(self._machine, saved["machine"])
         self._operations.restore(saved["operations"])
         self._running_since = saved["running_since"]
-        self._sources_over = set(saved["sources_over"])
         self._ground.restore(saved["ground"])
         run = self._machine.run
         self._messages.say("warning", "the coordinator died; another one goes on where it stopped")
@@ -168,7 +164,6 @@ class CoordinatorActor:
                 "running_since": self._running_since,
                 "ground": self._ground.save(),
                 "agents": self._agents.lives,
-                "sources_over": sorted(self._sources_over),
             }
         )
 
@@ -230,9 +225,8 @@ class CoordinatorActor:
         if beat is not None:
             if "report" in beat:
                 self._reports.heard(host, beat["report"])
-                layout = self._ground.layout
                 # Once a beat, not once for each host of them.
-                if layout is not None and host == layout.here and self._reports.complete(layout.addresses):
+                if self._ground.is_here(host) and self._reports.complete(self._agents.lives):
                     if self._machine.phase is Phase.RUNNING:
                         self._keep_rates()
                     self._books.reported(self._known_status())
@@ -252,9 +246,7 @@ class CoordinatorActor:
             case "bridge_failed":
                 self._hear(HostFailed(message["error"], ExitCode(message["exit_code"])))
             case "sources_ended":
-                self._sources_over.add(host)
-                layout = self._ground.layout
-                if layout is not None and self._sources_over >= set(layout.streams.values()):
+                if self._ground.sources_over(host):
                     self._hear(SourcesEnded())
 
     async def hear(self, event: Event) -> None:
@@ -282,7 +274,7 @@ class CoordinatorActor:
                     await self._agents.have(node, "command", epoch, {"do": "pause"})
             case StopNode(node, epoch, within, again):
                 if not again:
-                    await self._await_arrivals(node)
+                    await self._ground.await_arrivals(node)
                 await self._agents.have(node, "command", epoch, {"do": "stop", "within": within, "again": again})
             case StartSinks():
                 await self._agents.have_all("start_sinks")
@@ -317,15 +309,6 @@ class CoordinatorActor:
         else:
             self._agents.are_ready()
             self._hear(HostPrepared(life))
-
-    async def _await_arrivals(self, node: str) -> None:
-        """Before a node is stopped: what other hosts have made for it is to be on its own."""
-        layout = self._ground.layout
-        if layout is None or not layout.several or not self._ground.ready:
-            return
-        within = min(ARRIVALS, self._setup.graph.nodes[node].stop_timeout)
-        if not await self._agents.have_drained(node, layout.coming_to(self._setup.graph, node), within):
-            log.warning("not all that other hosts made for %r has arrived within %g s", node, within)
 
     async def _run_node(self, node: str, epoch: int) -> None:
         await self._agents.have(node, "watch_console", epoch)
@@ -386,9 +369,8 @@ class CoordinatorActor:
         uptime = 0.0 if since is None else self._clock.now() - since
         paths = self._paths = self._paths or paths_to(self._setup.graph)
         params, keeping = self._operations.params, self._operations.keeper.status
-        layout = self._ground.layout
-        made_on = {} if layout is None else layout.made_on(self._setup.graph)
-        return make_status(self._setup, self._machine, self._reports.merged(), params, keeping, uptime, paths, made_on)
+        report, made_on = self._reports.merged(), self._ground.made_on
+        return make_status(self._setup, self._machine, report, params, keeping, uptime, paths, made_on)
 
     def _keep_rates(self) -> None:
         for reaction in self._operations.keeper.heard(self._reports.merged(), self._machine.nodes, self._clock.now()):

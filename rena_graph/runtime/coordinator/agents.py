@@ -112,15 +112,13 @@ class Agents:
         found = zip(self._links, answers, strict=True)
         return {name: answer for name, answer in found if answer is not None}
 
-    async def have_drained(self, node: str, sources: Mapping[str, tuple[str, ...]], within: float) -> bool:
-        """Whether, in time, all that other hosts made for this node has arrived on its own.
+    async def have_drained(self, sources: Mapping[str, tuple[str, ...]], within: float) -> bool:
+        """Whether, in time, all that these hosts made has arrived where it goes.
 
         Parameters
         ----------
-        node : str
-            Whose producers have ended.
         sources : mapping
-            By host, its streams that the node takes.
+            By host, its streams that matter.
         within : float
             Seconds.
         """

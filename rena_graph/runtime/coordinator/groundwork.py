@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +22,11 @@ from rena_graph.runtime.run_setup import RunSetup
 from rena_graph.streams.spec import StreamSpec
 
 __all__ = ["Groundwork"]
+
+log = logging.getLogger(__name__)
+
+ARRIVALS = 2.0
+"""Seconds that samples on their way from another host have to arrive before their reader is stopped."""
 
 
 class Groundwork:
@@ -51,6 +57,7 @@ class Groundwork:
         self._specs: dict[str, StreamSpec] | None = None
         self._runtimes: dict[str, str] = {}
         self._plans: dict[str, Plan] = {}
+        self._over: set[str] = set()
 
     @property
     def ready(self) -> bool:
@@ -67,6 +74,29 @@ class Groundwork:
         assert self.layout is not None
         return self._plans[self.layout.nodes[node]]
 
+    def is_here(self, host: str) -> bool:
+        """Whether this is the coordinator's own host."""
+        return self.layout is not None and host == self.layout.here
+
+    @property
+    def made_on(self) -> dict[str, str]:
+        """The host on which each stream is made, or comes in; empty before that is known."""
+        return {} if self.layout is None else self.layout.made_on(self._setup.graph)
+
+    def sources_over(self, host: str) -> bool:
+        """The sources of a host have ended; whether those of all hosts have."""
+        self._over.add(host)
+        return self.layout is not None and self._over >= set(self.layout.streams.values())
+
+    async def await_arrivals(self, node: str) -> None:
+        """Before a node is stopped: what other hosts have made for it is to be on its own."""
+        layout, graph = self.layout, self._setup.graph
+        if layout is None or not layout.several or not self.ready:
+            return
+        within = min(ARRIVALS, graph.nodes[node].stop_timeout)
+        if not await self._agents.have_drained(layout.coming_to(graph, node), within):
+            log.warning("not all that other hosts made for %r has arrived within %g s", node, within)
+
     # -- for the coordinator that comes after this one -----------------------------------------------
     def save(self) -> dict[str, Any]:
         """All of it, as JSON-able values."""
@@ -74,10 +104,12 @@ class Groundwork:
             "layout": None if self.layout is None else self.layout.to_dict(),
             "specs": None if self._specs is None else {name: asdict(spec) for name, spec in self._specs.items()},
             "runtimes": self._runtimes,
+            "over": sorted(self._over),
         }
 
     def restore(self, saved: Mapping[str, Any]) -> None:
         """Know what :meth:`save` told."""
+        self._over = set(saved["over"])
         if saved["layout"] is not None:
             self._lay_out(Layout.from_dict(saved["layout"]))
         if saved["specs"] is not None:

@@ -24,6 +24,7 @@ from rena_graph.runtime.host.outbox import Batch, Outbox
 from rena_graph.runtime.host.part import HostPart
 from rena_graph.runtime.host.pids import PidWatch
 from rena_graph.runtime.host.report import BoardReader, stale_nodes
+from rena_graph.runtime.host.shared import make_shared, remove_shared
 from rena_graph.runtime.host.tails import Tails
 from rena_graph.runtime.host.usage import GpuMemory, UsageMeter, host_usage
 from rena_graph.runtime.host.words import LastWords, state_on_board
@@ -33,8 +34,6 @@ from rena_graph.runtime.plan import HostPaths, Plan
 from rena_graph.streams.spec import StreamSpec
 from rena_graph.transport.backpressure import leave
 from rena_graph.transport.board import Board, EdgeColumn, NodeColumn
-from rena_graph.transport.links import check_shared_memory, create_stream, remove_stream
-from rena_graph.transport.state_files import StateFiles
 
 __all__ = ["BEAT_SECONDS", "HostAgent"]
 
@@ -149,7 +148,7 @@ class HostAgent:
         with self._starting:
             if self._plan is not None:
                 return self._endpoint
-            board = Board.attach(self._paths.board) if adopt else self._make(plan)
+            board = Board.attach(self._paths.board) if adopt else make_shared(plan)
             self._sinks = Sinks(plan, self._clock, self._instance, self._bridge_failed, adopt)
             if adopt:
                 self._sources.adopt(plan, board, self._life)
@@ -174,20 +173,6 @@ class HostAgent:
     def drained(self, streams: Collection[str]) -> bool:
         """Whether all that was published in these streams has arrived on the hosts that take them."""
         return self._crossings is None or self._crossings.drained(streams)
-
-    def _make(self, plan: Plan) -> Board:
-        """Board and rings, instead of what an agent that died over making them has left."""
-        ports = list(plan.ports.values())
-        for port in ports:
-            remove_stream(port)
-        self._paths.board.unlink(missing_ok=True)
-        check_shared_memory(ports)
-        board = Board.create(
-            self._paths.board, streams=len(plan.graph.streams), edges=plan.edge_count, nodes=len(plan.graph.nodes)
-        )
-        for port in ports:
-            create_stream(port)
-        return board
 
     def tell_anew(self) -> None:
         """Say of each node what stands on the board: a coordinator, or an agent, has died and may have missed it."""
@@ -403,10 +388,5 @@ class HostAgent:
         beat, lines, _ = self._beat(whole=True)
         self._bridge_log.close()
         if self._plan is not None and self._board is not None:
-            for port in self._plan.ports.values():
-                remove_stream(port)
-            for index in self._plan.node_rows.values():
-                StateFiles.remove(self._paths.state(index))
-            self._board.close()
-            self._paths.board.unlink(missing_ok=True)
+            remove_shared(self._plan, self._board)
         return {**beat, "console": self._outbox.left() + lines}
