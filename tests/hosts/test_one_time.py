@@ -9,8 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.hosts.cluster import Cluster
+from tests.hosts.conftest import AHEAD
 from tests.hosts.one_time import BACK, DEVICE
 from tests.hosts.rig import BIN, Host, Network, why_not
+from tests.hosts.test_cluster import write
+from tests.runtime.live import collect, document, kept, relay
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(180)]
 
@@ -62,3 +66,32 @@ def test_stamps_are_graph_time_and_leave_as_those_of_their_own_host(
     errors = np.array(back["stamps"]) - np.array(back["values"])
     assert len(errors) >= RATE * SECONDS // 2
     assert np.abs(errors).max() < WELL, "a client there sees its own clock"
+
+
+def test_a_run_over_two_hosts_has_one_time_and_gives_each_lsl_network_its_own(cluster: Cluster, tmp_path: Path) -> None:
+    """A device beside the other host, whose clock is two hours ahead; a node there, and one where the coordinator is."""
+    head, far = cluster.head, cluster.workers["gpu"]
+    count = RATE * 8
+    source = {"from": {"lsl": {"name": DEVICE}}, "host": far.address, "channels": 1, "rate": RATE, "dtype": "float64"}
+    passed = relay("S", "X", RATE, channels=1, placement={"host": far.address})
+    passed["outputs"]["X"]["to"] = {"lsl": {"name": BACK}}
+    last = collect(tmp_path / "kept.npz", "X", placement={"host": head.address}, buffer_duration=4.0)
+    path = write(document({"S": source}, {"a": passed, "last": last}), tmp_path)
+    device = far.start(str(BIN / "python"), str(PROGRAMS / "lsl_device.py"), DEVICE, str(RATE), "8")
+    client = far.start(str(BIN / "python"), str(PROGRAMS / "lsl_client.py"), BACK, str(count // 2), "100")
+    words = ("launch", path, "--address", cluster.address, "--json", "--allow-code", "/", "--for", "12")
+    said = cluster.rena_graph(*words, timeout=150)
+    back = told(client)
+    told(device)
+    status = json.loads(cluster.rena_graph("status", "--json"))
+    values, stamps = kept(tmp_path / "kept.npz")["X"][:, 0], kept(tmp_path / "kept.npz")["X.stamps"]
+    assert len(values) >= count // 2, said
+    # A sample is what its device's clock showed, and stamped with it.
+    assert stamps - values == pytest.approx(-AHEAD, abs=WELL)
+    errors = np.array(back["stamps"]) - np.array(back["values"])
+    assert len(errors) >= count // 2
+    assert np.abs(errors).max() < WELL, "a client there sees its own clock"
+    clocks = [host["clock"] for host in status["hosts"].values() if host["clock"] is not None]
+    (clock,) = clocks
+    assert clock["offset"] == pytest.approx(-AHEAD, abs=clock["uncertainty"] + 1e-4)
+    assert status["sinks"][0]["latency_p50"] < 60, "no clock is taken for another"
