@@ -68,8 +68,8 @@ def test_stamps_are_graph_time_and_leave_as_those_of_their_own_host(
     assert np.abs(errors).max() < WELL, "a client there sees its own clock"
 
 
-def test_a_run_over_two_hosts_has_one_time_and_gives_each_lsl_network_its_own(cluster: Cluster, tmp_path: Path) -> None:
-    """A device beside the other host, whose clock is two hours ahead; a node there, and one where the coordinator is."""
+def test_a_run_over_two_hosts_has_one_time_and_each_lsl_network_its_own(cluster: Cluster, tmp_path: Path) -> None:
+    """A device beside a host whose clock is two hours ahead; a node there, and one where the coordinator is."""
     head, far = cluster.head, cluster.workers["gpu"]
     count = RATE * 8
     source = {"from": {"lsl": {"name": DEVICE}}, "host": far.address, "channels": 1, "rate": RATE, "dtype": "float64"}
