@@ -106,6 +106,21 @@ def test_arrival_ignores_the_senders_time(publisher: Publisher, running: Callabl
     assert run.column(StreamColumn.SOURCE_BACKWARDS) == 0
 
 
+@pytest.mark.parametrize("clock", ["lsl", "unix", "arrival"])
+def test_stamps_are_graph_time_where_this_hosts_clock_is_not(
+    publisher: Publisher, running: Callable[..., Any], port: int, clock: str
+) -> None:
+    ahead = 10_800.0
+    run = running(
+        ZmqSourceBridge("Gaze", ZmqSource(port=port, clock=clock), GAZE, lambda: time.monotonic() + ahead)  # type: ignore[arg-type]
+    )
+    publisher.wait()
+    sent = time.monotonic()
+    publisher.sample(1, {"lsl": sent, "unix": time.time(), "arrival": 0.0}[clock])
+    assert run.stream.wait_for(1, 10)
+    assert sent + ahead - 0.05 <= run.stream.timestamps[0] <= time.monotonic() + ahead + 0.05
+
+
 def test_a_topic_that_begins_like_ours_stays_outside(
     publisher: Publisher, running: Callable[..., Any], port: int
 ) -> None:
