@@ -3,7 +3,8 @@
 The first frame is :data:`MAGIC`, one byte of version, one letter, and a msgpack array::
 
     O   [stream, source]                    sender: I have this stream; `source` is the ring that it lies in
-    D   [stream, generation, skipped]       sender: samples; the three frames of a wire ``D`` follow
+    D   [stream, generation, skipped]       sender: samples; the three frames of a wire ``D`` follow, the last one of
+                                            them in as many pieces as its sender likes
     P   [stream, generation, next, ended]   sender: all before `next` was sent; whether no more comes
     G   [stream, generation, next, taken, lost, limit]
                                             receiver: all before `next` is here, all before `taken` is in the ring but
@@ -42,6 +43,7 @@ __all__ = [
 MAGIC = b"RGX"
 VERSION = 1
 DATA_FRAMES = 3
+MOST_PIECES = 1 << 14
 _PREFIX = MAGIC + bytes([VERSION])
 _LONGEST_HEADER = 4096
 _LARGEST = 2**62
@@ -146,9 +148,9 @@ def unpack(frames: Sequence[bytes | memoryview]) -> Message:
     if head[4:5] not in _KINDS:
         raise WireError(f"a message of unknown kind {head[4:5]!r}")
     kind, types = _KINDS[head[4:5]]
-    follow = DATA_FRAMES if kind is Data else 0
-    if len(frames) != 1 + follow:
-        raise WireError(f"{len(frames)} frames in a message of kind {head[4:5]!r}, expected {1 + follow}")
+    least, most = (DATA_FRAMES, DATA_FRAMES + MOST_PIECES) if kind is Data else (0, 0)
+    if not least <= len(frames) - 1 <= most:
+        raise WireError(f"{len(frames)} frames in a message of kind {head[4:5]!r}, expected {1 + least}")
     return kind(*_values(head[5:], types))  # type: ignore[no-any-return]
 
 

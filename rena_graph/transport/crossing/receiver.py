@@ -16,7 +16,18 @@ from rena_graph.errors import PortTaken, RenaGraphError, WireError
 from rena_graph.transport.board import Board, EdgeColumn, StreamColumn
 from rena_graph.transport.crossing.flow import Arrived, Incoming
 from rena_graph.transport.crossing.keys import Doorman, KeyPair, secure_server
-from rena_graph.transport.crossing.messages import Data, Grant, Message, Offer, Position, Time, TimeAsked, pack, unpack
+from rena_graph.transport.crossing.messages import (
+    DATA_FRAMES,
+    Data,
+    Grant,
+    Message,
+    Offer,
+    Position,
+    Time,
+    TimeAsked,
+    pack,
+    unpack,
+)
 from rena_graph.transport.crossing.sender import PIECE_BYTES, tune
 from rena_graph.transport.interface import StreamPort
 from rena_graph.transport.links import open_writer
@@ -238,6 +249,8 @@ class Receiver:
         self._reply(inlet, inlet.flow.offered(source))
 
     def _data(self, inlet: _Inlet, message: Data, frames: list[memoryview]) -> None:
+        if len(frames) > DATA_FRAMES:
+            frames = [*frames[: DATA_FRAMES - 1], memoryview(b"".join(frames[DATA_FRAMES - 1 :]))]
         chunk = inlet.codec.decode(frames)
         if not isinstance(chunk, Chunk):
             raise WireError(f"stream {message.stream!r}: no samples behind a header that says so")

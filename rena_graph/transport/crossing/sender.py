@@ -27,7 +27,7 @@ __all__ = ["PIECE_BYTES", "Sender", "tune"]
 log = logging.getLogger(__name__)
 
 PIECE_BYTES = 256 * 1024
-"""A message carries so many bytes of samples at most, or one sample."""
+"""A message carries so many bytes of samples at most, or one sample; a frame of it no more."""
 _BEHIND = 8
 """Chunks that wait before several go in one message."""
 _HEARTBEAT = 0.25
@@ -214,7 +214,8 @@ class Sender:
         span = Span(span.first, count, span.skipped)
         info = ChunkInfo(span.first, count, 0.0, origin, epoch)
         header = pack(Data(self._name, self._flow.generation, span.skipped))
-        if not self._post([header, *self._codec.encode(info, data, stamps)]):
+        *heads, payload = self._codec.encode(info, data, stamps)
+        if not self._post([header, *heads, *_pieces(payload)]):
             return False
         self._flow.sent(span)
         return True
@@ -226,3 +227,11 @@ class Sender:
         except zmq.Again:
             return False
         return True
+
+
+def _pieces(payload: Any) -> list[Any]:
+    """A long one in frames that are encrypted and decrypted one by one, while the others are on their way."""
+    view = memoryview(payload).cast("B")
+    if len(view) <= PIECE_BYTES:
+        return [payload]
+    return [view[start : start + PIECE_BYTES] for start in range(0, len(view), PIECE_BYTES)]

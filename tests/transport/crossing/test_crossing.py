@@ -99,6 +99,9 @@ def test_a_frame_larger_than_a_piece_crosses_whole(hosts: tuple[Stage, Stage]) -
         data, _ = collect(reader, 3)
         assert [int(row[0]) for row in data] == [0, 1, 2]
         assert [int(row[-1]) for row in data] == [0, 1, 2]
+        whole = np.arange(spec.channels, dtype=np.uint32).view(np.uint8)[: spec.channels].reshape(1, -1)
+        writer.publish(whole, stamps(3, 1))
+        assert np.array_equal(collect(reader, 1)[0], whole), "its pieces in their order"
 
 
 def test_a_cut_link_loses_nothing_that_the_ring_still_holds(hosts: tuple[Stage, Stage]) -> None:

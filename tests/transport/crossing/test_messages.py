@@ -52,6 +52,12 @@ def test_what_is_not_ours_is_refused(frames: list[bytes]) -> None:
         unpack(frames)
 
 
+def test_samples_may_come_in_pieces_but_not_in_any_number_of_them() -> None:
+    assert unpack([pack(Data("S", 1, 2)), *[b""] * 40]) == Data("S", 1, 2)
+    with pytest.raises(WireError, match="frames"):
+        unpack([pack(Data("S", 1, 2)), *[b""] * (messages.DATA_FRAMES + messages.MOST_PIECES + 1)])
+
+
 @given(st.lists(st.binary(max_size=200), max_size=5))
 def test_no_bytes_make_it_raise_anything_else(frames: list[bytes]) -> None:
     for changed in (frames, [b"RGX\x01" + frame for frame in frames]):
