@@ -74,11 +74,11 @@ def runtime_dir() -> Path:
     Raises
     ------
     EnvironmentRefused
-        The folder belongs to somebody else, is a link, or cannot be made.
+        The folder belongs to somebody else, is a link, or cannot be made or written.
     """
     own = _session_runtime_dir()
     if own is not None:
-        return _own_folder(own, "remove it, or unset XDG_RUNTIME_DIR")
+        return _own_folder(own, "remove it, or set XDG_RUNTIME_DIR to another folder of yours")
     return _own_folder(_spare_runtime_dir(), "set XDG_RUNTIME_DIR to a folder of your own")
 
 
@@ -149,6 +149,11 @@ def _own_folder(folder: Path, remedy: str) -> Path:
         raise EnvironmentRefused(f"{folder} is a link or a file, not a folder of ours; {remedy}")
     if found.st_uid != os.getuid():
         raise EnvironmentRefused(f"{folder} belongs to user id {found.st_uid}, not to you ({os.getuid()}); {remedy}")
-    if stat.S_IMODE(found.st_mode) != 0o700:
-        folder.chmod(0o700)
-    return folder
+    try:
+        if stat.S_IMODE(found.st_mode) != 0o700:
+            folder.chmod(0o700)
+        # Only a file proves it: see _why_not_writable.
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        raise EnvironmentRefused(f"cannot write to the folder {folder}: {error.strerror}; {remedy}") from error

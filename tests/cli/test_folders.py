@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import stat
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from rena_graph.errors import EnvironmentRefused
+from rena_graph.errors import EnvironmentRefused, ExitCode
 from rena_graph.runtime import folders
 from rena_graph.runtime.folders import MAX_SOCKET_PATH, runs_dir, runtime_dir, state_dir
 
@@ -134,3 +138,32 @@ def test_somebody_else_s_folder_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setattr(os, "getuid", lambda: uid + 1)
     with pytest.raises(EnvironmentRefused, match=f"belongs to user id {uid}, not to you .{uid + 1}.; do this"):
         folders._own_folder(tmp_path / "theirs", "do this")
+
+
+READ_ONLY = """
+set -e
+mount --bind "$1" "$1"
+mount -o remount,bind,ro "$1"
+export XDG_RUNTIME_DIR="$1"
+exec "$2" -m rena_graph.cli launch "$3"
+"""
+
+
+def test_a_launch_where_the_folder_of_sockets_cannot_be_written_says_so(tmp_path: Path) -> None:
+    if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode != 0:
+        pytest.skip("needs root: a folder is made read-only for a process")
+    with tempfile.TemporaryDirectory(prefix="rg-", dir="/tmp") as short:
+        (Path(short) / "rena-graph").mkdir(mode=0o700)
+        graph = tmp_path / "graph.json"
+        graph.write_text(json.dumps({"version": 1, "name": "g", "nodes": {"a": {"script": "a.py"}}}))
+        (tmp_path / "a.py").write_text(
+            "from rena_graph import RenaScript\nclass A(RenaScript):\n def loop(self): pass\n"
+        )
+        done = subprocess.run(
+            ["unshare", "--mount", "sh", "-c", READ_ONLY, "read-only", short, sys.executable, str(graph)],
+            capture_output=True, text=True, timeout=60, env={**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")},
+        )  # fmt: skip
+    assert done.returncode == ExitCode.ENVIRONMENT, done.stderr
+    assert f"cannot write to the folder {short}/rena-graph: Read-only file system" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list((tmp_path / "state").rglob("runs/*")), "no folder of a run that never was"

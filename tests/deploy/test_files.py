@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 import shutil
@@ -17,7 +18,18 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from tests.deploy.units import DEPLOY, SYSTEMD, env_file, environment, exec_start, ports, setting, writable
+from tests.deploy.units import (
+    DEPLOY,
+    LINKS,
+    SYSTEMD,
+    env_file,
+    environment,
+    exec_start,
+    link_ports,
+    ports,
+    setting,
+    writable,
+)
 
 BIN = Path(sys.executable).parent
 CRDS = Path(__file__).parents[3] / "shared" / "data" / "kuberay"
@@ -113,20 +125,21 @@ def test_no_port_is_given_twice_and_none_lies_among_those_of_the_workers() -> No
     known = {name: int(port) for name, port in ports().items()}
     low, high = known.pop("RG_WORKER_PORT_MIN"), known.pop("RG_WORKER_PORT_MAX")
     assert len(set(known.values())) == len(known)
-    assert not [port for port in known.values() if low <= port <= high]
+    assert not [port for port in known.values() if low <= port <= high or port in link_ports()]
     assert high - low >= 200
+    assert not set(range(low, high + 1)) & set(link_ports())
 
 
 def test_the_firewall_knows_exactly_these_ports() -> None:
     text = (DEPLOY / "nftables" / "rena-graph.nft").read_text()
-    (elements,) = re.findall(r"set ray_ports \{.*?elements = \{ ([^}]*) \}", text, re.S)
+    (elements,) = re.findall(r"set cluster_ports \{.*?elements = \{ ([^}]*) \}", text, re.S)
     allowed: set[int] = set()
     for part in elements.split(","):
         low, _, high = part.strip().partition("-")
         allowed.update(range(int(low), int(high or low) + 1))
     known = {name: int(port) for name, port in ports().items()}
     workers = range(known.pop("RG_WORKER_PORT_MIN"), known.pop("RG_WORKER_PORT_MAX") + 1)
-    assert allowed == {*known.values(), *workers}
+    assert allowed == {*known.values(), *workers, *link_ports()}
 
 
 # -- each by its own checker -----------------------------------------------------------------------------
@@ -256,6 +269,28 @@ def test_every_ray_that_is_started_asks_for_a_token() -> None:
         assert spec.get("rayClusterSpec", spec)["authOptions"] == {"mode": "token"}
 
 
+def test_every_ray_that_is_started_knows_where_streams_of_other_hosts_may_come_in() -> None:
+    from rena_graph.runtime.host.link_identity import LINK_PORTS, binds
+
+    said = f"{link_ports()[0]}-{link_ports()[-1]}"
+    assert LINK_PORTS == LINKS
+    tried = itertools.islice(binds("tcp://10.77.0.1:*", said), len(link_ports()))
+    assert list(tried) == [f"tcp://10.77.0.1:{port}" for port in link_ports()]
+    for unit in RAY_UNITS:
+        assert "/etc/rena-graph/ports.env" in setting(unit, "EnvironmentFile"), unit
+    for name, service in load("docker/compose.yaml")["services"].items():
+        assert service["environment"][LINKS] == f"${{{LINKS}}}", name
+    for role in ("head", "worker"):
+        (line,) = [w for w in load("ray/cluster.yaml")[f"{role}_start_ray_commands"] if "ray start" in w]
+        assert f"{LINKS}={said}" in line.split()
+    for path in ("ray-cluster", "ray-job"):
+        spec = load(f"kuberay/{path}.yaml")["spec"]
+        spec = spec.get("rayClusterSpec", spec)
+        for group in (spec["headGroupSpec"], *spec["workerGroupSpecs"]):
+            (container,) = group["template"]["spec"]["containers"]
+            assert {"name": LINKS, "value": said} in container["env"], path
+
+
 def test_no_secret_lies_in_any_file() -> None:
     for path in DEPLOY.rglob("*"):
         if path.is_file():
@@ -288,6 +323,8 @@ def test_a_launch_and_its_nodes_may_write_where_they_meet() -> None:
     met = {settings["XDG_RUNTIME_DIR"], settings["XDG_STATE_HOME"]}
     for unit in UNITS:
         assert met <= writable(unit), unit
+        own = environment(unit)
+        assert {own["XDG_RUNTIME_DIR"], own["XDG_STATE_HOME"]} == met, "of a run's parts on other hosts too"
     (line,) = [word for word in exec_start(RAY_UNITS[0], {**ports(), **OWN}) if word.startswith("--temp-dir=")]
     assert line.removeprefix("--temp-dir=") in writable("rena-graph@.service"), "a driver writes Ray's logs too"
 

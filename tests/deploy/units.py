@@ -16,9 +16,20 @@ def env_file(path: Path) -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 
 
+LINKS = "RENA_GRAPH_LINK_PORTS"
+
+
 def ports() -> dict[str, str]:
-    """Every port, by name."""
-    return env_file(DEPLOY / "ports.env")
+    """Every port of Ray's, by name."""
+    listed = env_file(DEPLOY / "ports.env")
+    del listed[LINKS]
+    return listed
+
+
+def link_ports() -> range:
+    """Where streams from other hosts come in."""
+    low, _, high = env_file(DEPLOY / "ports.env")[LINKS].partition("-")
+    return range(int(low), int(high) + 1)
 
 
 def setting(unit: str, key: str) -> list[str]:

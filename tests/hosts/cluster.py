@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from tests.deploy.units import SYSTEMD, env_file, exec_start, ports, setting
+from tests.deploy.units import DEPLOY, LINKS, SYSTEMD, env_file, exec_start, ports, setting
 from tests.hosts.rig import BIN, Host, Network
 
 __all__ = ["Cluster"]
@@ -47,7 +47,9 @@ class Cluster:
         self.env = {"RAY_AUTH_TOKEN_PATH": str(token)}
         for pair in setting("rena-graph-head.service", "Environment"):
             key, value = pair.split("=", 1)
-            self.env.setdefault(key, value)
+            if not key.startswith("XDG_"):  # each host of the rig has folders of its own
+                self.env.setdefault(key, value)
+        self.env[LINKS] = env_file(DEPLOY / "ports.env")[LINKS]
         try:
             self.head = self.network.add("head", (ahead or {}).get("head", 0.0))
             self.workers = {name: self.network.add(name, (ahead or {}).get(name, 0.0)) for name in workers}

@@ -70,9 +70,9 @@ def launch(graph: Graph, options: LaunchOptions | None = None, settings: Sequenc
     run_id = secrets.token_hex(4)
     transport = choose_transport(graph, options.transport)
     stamp = time.strftime("%Y%m%d-%H%M%S")
+    runtime = runtime_dir() / run_id
     folder = runs_dir() / f"{stamp}-{graph.document.name}-{run_id}"
     folder.mkdir(mode=0o700)
-    runtime = runtime_dir() / run_id
     runtime.mkdir(mode=0o700)
     write_facts(
         folder,
