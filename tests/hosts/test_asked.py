@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from tests.hosts.cluster import Cluster
 from tests.hosts.rig import BIN
+from tests.hosts.test_cluster import launch
+from tests.runtime.live import counter, document
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(300)]
 
@@ -35,3 +38,41 @@ def test_each_host_tells_what_it_is_and_one_that_is_not_there_does_not_hold_up(c
     assert found["gone"] == "it did not answer within 1 s"
     assert found["gpu"] == {**found["head"], "missing": ["/not/there"]}
     assert (found["head"]["no_ring"], len(found["head"]["code"])) == (None, 64)
+
+
+WHERE = """
+import json, stat
+from pathlib import Path
+from rena_graph import RenaScript
+import beside
+
+class Where(RenaScript):
+    def init(self):
+        here = Path(__file__)
+        table = Path(self.params["table"])
+        told = [str(here), oct(stat.S_IMODE(here.stat().st_mode)), beside.__file__, table.read_text(), str(table)]
+        Path(self.params["out"]).write_text(json.dumps(told))
+
+    def loop(self):
+        pass
+"""
+
+
+def test_scripts_what_they_import_and_listed_files_are_on_the_host_of_their_node(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    study = tmp_path / "study"
+    (study / "scripts").mkdir(parents=True)
+    (study / "scripts" / "where.py").write_text(WHERE)
+    (study / "scripts" / "beside.py").write_text("")
+    (study / "table.txt").write_text("rows")
+    params = {"table": {"type": "path", "value": "table.txt"}, "out": str(tmp_path / "out.json")}
+    node = {"script": "scripts/where.py", "inputs": ["C"], "params": params, "placement": {"num_gpus": 1}}
+    path = study / "graph.json"
+    path.write_text(json.dumps({**document({"C": counter(250, samples=100)}, {"w": node}), "files": ["table.txt"]}))
+    assert launch(cluster, str(path))["exit_code"] == 0
+    script, mode, module, text, table = json.loads((tmp_path / "out.json").read_text())
+    root = Path(script).parents[1]
+    assert (root.parent.name, mode, text) == ("code", "0o600", "rows")
+    assert (module, table) == (str(root / "scripts" / "beside.py"), str(root / "table.txt"))
+    assert root.parents[2] == Path("/run/user/rena-graph"), "in the run's folder of sockets, which goes with it"

@@ -314,7 +314,8 @@ class CoordinatorActor:
         await self._agents.have(node, "watch_console", epoch)
         operations = self._operations
         plan = self._ground.plan_of(node)
-        setup = plan.setup(node, epoch, operations.definitions(node), operations.frequencies.get(node))
+        params = self._ground.params_there(node, operations.definitions(node))
+        setup = plan.setup(node, epoch, params, operations.frequencies.get(node))
         if self._watch is not None:
             self._watch.begin(node, Path(setup.script), self._clock.unix())
             setup = replace(setup, reload=True)

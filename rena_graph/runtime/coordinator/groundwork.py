@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,12 @@ import ray
 
 from rena_graph.errors import EnvironmentRefused
 from rena_graph.graph.changed import with_formats
+from rena_graph.graph.document import ParamDef
 from rena_graph.runtime.coordinator.agents import Agents
 from rena_graph.runtime.coordinator.placement import layout_of
 from rena_graph.runtime.host_plan import plan_of_host
+from rena_graph.runtime.hosts.code import Bundle, pack
+from rena_graph.runtime.hosts.fitness import check_hosts
 from rena_graph.runtime.hosts.layout import Layout
 from rena_graph.runtime.plan import HostPaths, Plan, make_plan
 from rena_graph.runtime.run_setup import RunSetup
@@ -56,6 +59,9 @@ class Groundwork:
         self.layout: Layout | None = None
         self._specs: dict[str, StreamSpec] | None = None
         self._runtimes: dict[str, str] = {}
+        self._code = Bundle((), ".", {})
+        """What went to other hosts, without its content, and by host where it lies there."""
+        self._code_at: dict[str, str] = {}
         self._plans: dict[str, Plan] = {}
         self._over: set[str] = set()
 
@@ -104,6 +110,7 @@ class Groundwork:
             "layout": None if self.layout is None else self.layout.to_dict(),
             "specs": None if self._specs is None else {name: asdict(spec) for name, spec in self._specs.items()},
             "runtimes": self._runtimes,
+            "code": {"folder": self._code.folder, "scripts": dict(self._code.scripts), "at": self._code_at},
             "over": sorted(self._over),
         }
 
@@ -114,6 +121,8 @@ class Groundwork:
             self._lay_out(Layout.from_dict(saved["layout"]))
         if saved["specs"] is not None:
             self._runtimes = dict(saved["runtimes"])
+            code = saved["code"]
+            self._code, self._code_at = Bundle((), code["folder"], code["scripts"]), dict(code["at"])
             self._plan_out({name: StreamSpec(**spec) for name, spec in saved["specs"].items()})
 
     # -- laying it -----------------------------------------------------------------------------------
@@ -148,6 +157,7 @@ class Groundwork:
         introduced: dict[str, tuple[Path, bytes]] = await self._agents.ask_all("introduce")
         if self._specs is None:
             self._runtimes = {host: str(runtime) for host, (runtime, _) in introduced.items()}
+            await self._carry_code(layout)
             specs: dict[str, StreamSpec] = {}
             for found in (await self._agents.ask_all("find")).values():
                 specs |= found
@@ -165,6 +175,24 @@ class Groundwork:
                 "connect", {host: (others[host], None if host == layout.here else layout.here) for host in peers}
             )
 
+    def params_there(self, node: str, definitions: Mapping[str, ParamDef]) -> dict[str, ParamDef]:
+        """A node's parameters as they are on its host: paths in the graph's folder lead to where that lies there."""
+        graph, folder = self._setup.graph, self.plan_of(node).graph.folder
+        found = dict(definitions)
+        for name, definition in definitions.items():
+            if definition.type == "path" and Path(definition.value).is_relative_to(graph.folder):
+                there = str(folder / Path(definition.value).relative_to(graph.folder))
+                found[name] = definition.model_copy(update={"value": there})
+        return found
+
+    async def _carry_code(self, layout: Layout) -> None:
+        """Lay scripts and files out on the other hosts."""
+        if layout.several:
+            bundle = await asyncio.to_thread(pack, self._setup.graph)
+            others = {host: (bundle,) for host in layout.addresses if host != layout.here}
+            self._code_at = {host: str(at) for host, at in (await self._agents.ask_each("place", others)).items()}
+            self._code = replace(bundle, files=())
+
     def _find_layout(self) -> Layout:
         setup = self._setup
         address = ray.util.get_node_ip_address()
@@ -174,6 +202,7 @@ class Groundwork:
                 f"this graph runs on several hosts ({', '.join(layout.addresses)}), between which streams go from ring "
                 f"to ring: the transport {setup.transport!r} is for one host"
             )
+        check_hosts(setup.graph, layout.addresses, layout.here, layout.streams)
         return layout
 
     def _lay_out(self, layout: Layout) -> None:
@@ -193,3 +222,6 @@ class Groundwork:
             host: plan_of_host(whole, layout, host, HostPaths.of(setup.id, Path(self._runtimes[host])))
             for host in layout.addresses
         }
+        for host, at in self._code_at.items():
+            plan = self._plans[host]
+            self._plans[host] = replace(plan, graph=self._code.moved(plan.graph, Path(at)))

@@ -12,6 +12,7 @@ import ray
 from ray.exceptions import RayActorError, RayError
 
 from rena_graph.runtime.host.part import HostPart
+from rena_graph.runtime.hosts.code import Bundle
 from rena_graph.runtime.messages import log_to
 from rena_graph.runtime.plan import HostPaths, Plan
 from rena_graph.runtime.run_setup import RunSetup
@@ -76,6 +77,10 @@ class AgentActor:
     def introduce(self) -> tuple[Path, bytes]:
         """The run's folder of sockets on this host, and its public key; that is empty in a run of one host."""
         return self._runtime, self._agent.public_key
+
+    def place(self, code: Bundle) -> Path:
+        """Lay scripts and files of the graph out on this host. Gives where they are."""
+        return code.place(self._runtime)
 
     def prepare(self, plan: Plan, adopt: bool = False, allowed: Mapping[bytes, str] | None = None) -> str:
         """Rings, board, sinks: made, or taken over. Gives where other hosts' streams come in."""
