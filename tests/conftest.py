@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -11,6 +12,7 @@ import threading
 import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -29,6 +31,16 @@ ALLOWED_SKIPS = (
 """How the reason of a skip begins that may happen in CI; any other one fails the run there."""
 
 _unexpected: list[str] = []
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_signals() -> Iterator[None]:
+    """Signals do what they do in a terminal, also where the tests were started by ``nohup`` or in the background."""
+    usual: dict[int, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    before = {signum: signal.signal(signum, handler) for signum, handler in usual.items()}
+    yield
+    for signum, handler in before.items():
+        signal.signal(signum, handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -51,6 +63,7 @@ def own_folders() -> Iterator[None]:
 HOLDER = """
 import sys
 from pathlib import Path
+from typing import Any
 from rena_graph.runtime.session.local_ray import prepare_environment, start_local_ray
 folder = Path(sys.argv[1])
 prepare_environment(folder / "token")
