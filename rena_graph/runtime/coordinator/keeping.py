@@ -20,8 +20,8 @@ TROUBLE_AFTER = 3.0
 WELL_AFTER = 3.0
 SHORT, WELL = 0.05, 0.02
 """Share of missed ticks above which a node is short, and below which one that was is well again."""
-LOOK_EVERY = 0.5
-"""Seconds between two looks; a beat in between has nothing new to tell."""
+LOOK_EVERY = 0.4
+"""Seconds between two looks: somewhat less than between two reports of a host, so that none is passed over."""
 BACKLOG = 0.25
 """Seconds of input that may lie unread (three periods where these are longer)."""
 REACHED = 0.95

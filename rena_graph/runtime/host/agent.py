@@ -43,6 +43,8 @@ log_bridges = logging.getLogger("rena_graph.bridges.host")
 """What whoever runs the graph is to hear of."""
 
 BEAT_SECONDS = 0.25
+REPORT_EVERY = 2
+"""Beats from one full look at the board to the next, which is most of a beat's cost; who asks gets a fresh one."""
 CLEANUP_SECONDS = 1.0
 """For ``cleanup()``, once a node's time to drain is over."""
 
@@ -310,21 +312,26 @@ class HostAgent:
         return False
 
     def _beat_forever(self) -> None:
+        beats = 0
         while not self._closing.wait(BEAT_SECONDS):
-            self._outbox.beat(*self._beat())
+            self._outbox.beat(*self._beat(full=beats % REPORT_EVERY == 0))
+            beats += 1
             change = self._lease.look(self._clock.now_ns() / 1e9)
             if change is not None:
                 self._hold(change)
 
-    def _beat(self, *, whole: bool = False) -> tuple[dict[str, Any], list[dict[str, Any]], dict[str, tuple[int, int]]]:
-        """Numbers (quantiles lately, or over the whole run) and stale nodes; console lines; how far these were read."""
+    def _beat(
+        self, *, full: bool = True, whole: bool = False
+    ) -> tuple[dict[str, Any], list[dict[str, Any]], dict[str, tuple[int, int]]]:
+        """Stale nodes; numbers (quantiles lately, or over the whole run); console lines; how far these were read."""
         beat: dict[str, Any] = {"stale": []}
         if self._plan is not None and self._board is not None and self._reader is not None:
             now_ns = self._clock.now_ns()
-            if self._usage is not None:
-                self._usage.look(now_ns)
             beat["stale"] = stale_nodes(self._plan, self._board, now_ns)
-            beat["report"] = self._reader.read(now_ns, whole=whole)
+            if full:
+                if self._usage is not None:
+                    self._usage.look(now_ns)
+                beat["report"] = self._reader.read(now_ns, whole=whole)
         lines, read = self._tails.read()
         return beat, self._bridge_log.take() + lines, read
 
