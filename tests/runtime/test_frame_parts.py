@@ -121,6 +121,34 @@ def test_what_nobody_takes_is_kept_in_order_and_counted() -> None:
     assert coordinator.batches[-1]["read"] == {"a:0": (1, 2)}
 
 
+@pytest.mark.parametrize("refused", [True, False])
+def test_a_report_that_nobody_took_is_not_lost_over_a_beat_without_one(refused: bool) -> None:
+    """Whether it was handed over in vain or never handed over."""
+    coordinator = Coordinator()
+    taking, tried = threading.Event(), threading.Event()
+
+    def deliver(batch: dict[str, Any]) -> bool:
+        first = not tried.is_set()
+        tried.set()
+        taking.wait(30.0)
+        return not (refused and first) and coordinator.deliver(batch)
+
+    outbox = Outbox(deliver, lambda: 0.0)
+    if not refused:
+        outbox.put({"event": "busy"})
+        assert tried.wait(30.0)
+    outbox.beat({"stale": ["old"], "report": 1}, [], {})
+    assert tried.wait(30.0)
+    outbox.beat({"stale": ["newest"]}, [], {})
+    taking.set()
+    wait_until(lambda: any(batch["beat"] for batch in coordinator.batches))
+    outbox.close()
+    told: dict[str, Any] = {}
+    for batch in coordinator.batches:
+        told |= batch["beat"] or {}
+    assert told == {"stale": ["newest"], "report": 1}
+
+
 def test_at_the_end_what_nobody_took_is_given_back() -> None:
     outbox = Outbox(lambda batch: False, lambda: 0.0)
     outbox.beat({}, [{"text": "x"}], {})

@@ -56,12 +56,13 @@ class Outbox:
             self._changed.notify_all()
 
     def beat(self, report: dict[str, Any], lines: list[dict[str, Any]], read: dict[str, Any]) -> None:
-        """How things are now, which replaces what was before, and console lines, which do not.
+        """How things are now, which replaces what was said of the same before, and console lines, which do not.
 
         `read` is how far consoles were read, these lines included.
         """
         with self._changed:
-            self._beat, self._read = report, read
+            # Not every beat says everything: what only the one before said is still to be told.
+            self._beat, self._read = {**(self._beat or {}), **report}, read
             self._lines.extend(lines)
             while len(self._lines) > MAX_LINES:
                 self._lines.popleft()
@@ -100,7 +101,7 @@ class Outbox:
     def _put_back(self, batch: Batch) -> None:
         self._events.extendleft(reversed(batch["events"]))
         self._lines.extendleft(reversed(batch["console"]))
-        self._beat = self._beat or batch["beat"]
+        self._beat = {**(batch["beat"] or {}), **(self._beat or {})} or None
 
     def close(self) -> None:
         """Hand over what is there, then no more."""
