@@ -134,7 +134,9 @@ def test_a_host_agent_killed_at_the_edges_counts_what_it_had_in_hand(ray_address
     np.savez(tmp_path / "r.npz", data=np.arange(count, dtype=float)[:, None], rate=rate)
     name, port = unique("frame"), free_port()
     out = {"channels": 1, "dtype": "float64", "rate": rate, "as": "out"}
-    node = {**relay("R", "X", rate), "outputs": {"X": {**out, "to": {"lsl": {"name": name}, "zmq": {"port": port}}}}}
+    # Its window takes what a recording catches up with, however long a busy machine needs for another agent.
+    relayed = relay("R", "X", rate, buffer_duration=10.0)
+    node = {**relayed, "outputs": {"X": {**out, "to": {"lsl": {"name": name}, "zmq": {"port": port}}}}}
     recording = {"from": {"recording": {"path": str(tmp_path / "r.npz")}}}
     doc = document({"R": recording}, {"relay": node, "keeper": collect(tmp_path / "a.npz", "X", buffer_duration=10.0)})
     with (
