@@ -104,8 +104,9 @@ class Chaos:
         with suppress(RenaGraphError):  # who answers may have been killed just now
             status = self._run.status()
             nodes = status["nodes"]
-            pids = {status["pid"], *(node["pid"] for node in nodes.values())}
-            if not pids & self._killed and all(n["state"] == "running" and not n["stale"] for n in nodes.values()):
+            known = {status["pid"], *(node.get("pid") for node in nodes.values())}
+            all_run = all(node["state"] == "running" and not node["stale"] for node in nodes.values())
+            if all_run and not known & {None, *self._killed}:
                 return {name: int(node["loops"]) for name, node in nodes.items()}
         return None
 
