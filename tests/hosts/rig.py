@@ -28,6 +28,12 @@ _SHORT_LIVED = ("setpriv", "--pdeathsig", "KILL")
 """Before a command: it ends with the process that started it, however that ends."""
 _HOLD = "mount -t tmpfs -o mode=1777 tmpfs /dev/shm && mount -t tmpfs -o mode=755 tmpfs /run && exec sleep infinity"
 
+_TRIAL = (
+    "mount -t tmpfs tmpfs /run && ip link add trial0 type bridge && ip link add trial1 type veth peer name trial2"
+    " && tc qdisc add dev trial1 root tbf rate 1gbit burst 256kb latency 50ms && nft add table inet trial"
+)
+"""What hosts are made of, and their links; a container may allow namespaces and not these."""
+
 
 def why_not() -> str | None:
     """Why no hosts can be made here, as a reason to skip; None where they can."""
@@ -37,7 +43,9 @@ def why_not() -> str | None:
     if missing:
         return f"needs network namespaces: {', '.join(missing)} not installed"
     tried = subprocess.run(
-        ["unshare", "--net", "--mount", "--pid", "--time", "--fork", "true"], capture_output=True, text=True
+        ["unshare", "--net", "--mount", "--pid", "--time", "--fork", "bash", "-c", _TRIAL],
+        capture_output=True,
+        text=True,
     )
     return None if tried.returncode == 0 else f"needs network namespaces: {tried.stderr.strip()}"
 
