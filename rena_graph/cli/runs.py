@@ -37,13 +37,9 @@ def run_argument(
     *, ended: bool = False, required: bool = True, default: str | None = "@"
 ) -> Callable[[_Function], _Function]:
     """The argument RUN; without `required` it is `default` where nothing is said: the only run."""
-    return click.argument(
-        "run",
-        metavar="RUN",
-        required=required,
-        default=None if required else default,
-        shell_complete=_complete_ended if ended else _complete_runs,
-    )
+    # Click takes a default of None for a value: what is required has no default at all.
+    unsaid: dict[str, Any] = {"required": True} if required else {"required": False, "default": default}
+    return click.argument("run", metavar="RUN", shell_complete=_complete_ended if ended else _complete_runs, **unsaid)
 
 
 def node_argument(many: bool = False) -> Callable[[_Function], _Function]:

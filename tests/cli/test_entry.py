@@ -235,3 +235,9 @@ def test_warnings_go_to_stderr_and_the_handler_goes_with_the_command(tmp_path: P
     before = list(logging.getLogger("rena_graph").handlers)
     main(["version"])
     assert logging.getLogger("rena_graph").handlers == before
+
+
+@pytest.mark.parametrize("verb", ["stop", "kill", "pause"])
+def test_a_verb_that_needs_a_run_says_so_when_none_is_named(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([verb]) == ExitCode.USAGE
+    assert "Missing argument 'RUN'" in capsys.readouterr().err
