@@ -180,7 +180,7 @@ class PlacementDef(Model):
         default=0.0, description="CPUs to reserve."
     )
     num_gpus: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] = Field(
-        default=0.0, description="GPUs to reserve."
+        default=0.0, description="GPUs to reserve; its script sees these and no other, none where it is 0."
     )
     memory: Annotated[int, Field(ge=0, le=2**62)] | None = Field(
         default=None, description="Memory to reserve, in bytes."

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -14,14 +16,21 @@ WORKER = "--num-gpus=1 --labels=room=lab"
 AHEAD = 7200.0
 
 
-@pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Started with the commands of deploy/systemd."""
+@contextmanager
+def cluster_of(folder: Path, workers: dict[str, str], ahead: dict[str, float]) -> Iterator[Cluster]:
+    """A cluster that several tests use, started with the commands of deploy/systemd."""
     reason = why_not()
     if reason is not None:
         pytest.skip(reason)
-    with Cluster(tmp_path_factory.mktemp("hosts"), {"gpu": WORKER}, ahead={"gpu": AHEAD}) as started:
+    with Cluster(folder, workers, ahead=ahead) as started:
         # What is on the hosts is not what a test left behind; what a launch left on one, the tests look for themselves.
         _shared.update(started.holders)
         yield started
         _shared.difference_update(started.holders)
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """The head, and a worker with a GPU."""
+    with cluster_of(tmp_path_factory.mktemp("hosts"), {"gpu": WORKER}, {"gpu": AHEAD}) as started:
+        yield started

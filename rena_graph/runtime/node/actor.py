@@ -32,8 +32,10 @@ class NodeActor:
         self._lived = True
         from rena_graph.runtime.alive import hold_alive
         from rena_graph.runtime.hosts.host_clock import node_clock
+        from rena_graph.runtime.node.devices import hide_gpus
         from rena_graph.runtime.node.process import NodeProcess
 
+        hide_gpus(setup.definition.placement)
         hold_alive(Path(setup.runtime_dir))  # for as long as the process lives
         NodeProcess(setup, node_clock(setup)).run()
         # Memory, devices and what else the script holds are free once the process is gone, and only then.
