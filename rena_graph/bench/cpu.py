@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rena_graph.errors import EnvironmentRefused
 
-__all__ = ["cpu_seconds", "main_thread_seconds", "own_memory", "pid_of_actor", "pids_of_run"]
+__all__ = ["cpu_seconds", "main_thread_seconds", "own_memory", "pid_of_actor", "pids_of_run", "thread_seconds"]
 
 
 def cpu_seconds(pid: int) -> float:
@@ -28,10 +28,22 @@ def cpu_seconds(pid: int) -> float:
 
 def main_thread_seconds(pid: int) -> float:
     """Processor time of a process's main thread, in seconds: that on which a node's loop runs."""
+    return thread_seconds(pid, pid)
+
+
+def thread_seconds(tid: int, pid: int | None = None) -> float:
+    """Processor time of one thread, of this process where no other is named, in seconds.
+
+    Raises
+    ------
+    EnvironmentRefused
+        It has ended.
+    """
     try:
-        return int(Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[0]) / 1e9
+        return int(Path(f"/proc/{pid or 'self'}/task/{tid}/schedstat").read_text().split()[0]) / 1e9
     except (OSError, IndexError) as error:
-        raise EnvironmentRefused(f"process {pid} of the benchmark has ended before it was measured") from error
+        what = f"process {pid}" if pid else f"thread {tid}"
+        raise EnvironmentRefused(f"{what} of the benchmark has ended before it was measured") from error
 
 
 def own_memory(pid: int) -> int:

@@ -30,8 +30,8 @@ from rena_graph.transport.links import create_stream, open_reader, open_waiter, 
 __all__ = ["measure"]
 
 PAYLOAD = PAYLOADS["small"]
-CHUNKS, QUICK_CHUNKS = 200_000, 20_000
-PEER_CHUNKS, QUICK_PEER_CHUNKS = 20_000, 3_000
+CHUNKS, QUICK_CHUNKS = 100_000, 20_000
+PEER_CHUNKS, QUICK_PEER_CHUNKS = 10_000, 2_000
 PEERS = ("ezmsg", "dora")
 CAPACITY = 1000
 """Chunks that the ring holds."""

@@ -24,7 +24,7 @@ from rena_graph.bench.rows import Bench
 __all__ = ["fan_document", "measure"]
 
 NODES, FREQUENCY, CHANNELS = 20, 250.0, 8
-SECONDS, QUICK_SECONDS = 10.0, 4.0
+SECONDS, QUICK_SECONDS = 6.0, 2.0
 SETTLE = 1.0
 """Seconds after the start that are not counted: processes are still being made room for."""
 SHARE = 5.0

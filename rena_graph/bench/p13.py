@@ -47,7 +47,7 @@ SHARE = 10.0
 """Percent of a core."""
 FLAT = 128.0
 """Kilobytes by which the process may have grown in the second half of the measurement: the allocator's grain."""
-SECONDS, QUICK_SECONDS = 60.0, 10.0
+SECONDS, QUICK_SECONDS = 40.0, 8.0
 
 
 class Simulation:

@@ -15,7 +15,7 @@ __all__ = ["measure"]
 FEW, MANY = 1, 8
 RATE, SAMPLES, CHANNELS = 100.0, 10, 32
 """Chunks a second, and their shape: the small message of the hop rows."""
-SECONDS, QUICK_SECONDS = 5.0, 2.0
+SECONDS, QUICK_SECONDS = 3.0, 1.0
 SETTLE = 0.5
 AT_MOST = 3.0
 

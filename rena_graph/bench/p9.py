@@ -22,7 +22,7 @@ DEVICES: dict[str, dict[str, Any]] = {
 }
 WIDE = 50_000
 """Channels from which a window of a fifth of a second is enough."""
-SECONDS, QUICK_SECONDS = 60.0, 6.0
+SECONDS, QUICK_SECONDS = 60.0, 4.0
 SETTLE = 1.0
 AT_RATE = 0.99
 

@@ -1,4 +1,4 @@
-"""The messages that the hop rows send, the same that the peers' harness sends, with a header inside the data."""
+"""The messages that the hop rows send, of the sizes and rates of the peers' harness, with a header inside the data."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def header_of(message: NDArray[Any]) -> memoryview:
 
 
 PAYLOADS = {
-    "small": Payload("2.5 kB", 10, 32, "float64", 100.0, 800, 150),
-    "megabyte": Payload("1 MB", 2048, 64, "float64", 30.0, 150, 60),
-    "frame": Payload("1080p RGB", 1, 1920 * 1080 * 3, "uint8", 30.0, 150, 60),
+    "small": Payload("2.5 kB", 10, 32, "float64", 100.0, 500, 100),
+    "megabyte": Payload("1 MB", 2048, 64, "float64", 30.0, 100, 40),
+    "frame": Payload("1080p RGB", 1, 1920 * 1080 * 3, "uint8", 30.0, 100, 40),
 }

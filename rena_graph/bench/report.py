@@ -13,7 +13,7 @@ from rena_graph.bench.machine import describe_machine, machine_lines
 from rena_graph.bench.rows import ROWS, Bench, measure_row
 from rena_graph.errors import ExitCode, RenaGraphError
 
-__all__ = ["Report", "RowResult", "run_rows", "table_lines"]
+__all__ = ["Report", "RowResult", "run_rows", "spread_text", "table_lines"]
 
 _HEADER = ("measured", "ours", "against", "", "ratio", "target", "")
 
@@ -33,6 +33,7 @@ class RowResult:
     name: str
     figures: tuple[Figure, ...] = ()
     seconds: float = 0.0
+    """How long it took to measure."""
     failure: str | None = None
     exit_code: ExitCode = ExitCode.OK
 
@@ -78,9 +79,10 @@ class Report:
         """For people: the machine, a table a row, and what it comes to."""
         lines = [*machine_lines(self.machine), f"{self.rounds} rounds; medians, with [min max] over the rounds"]
         for row in self.rows:
-            lines += ["", f"{row.name}: {ROWS[row.name].title}", f"    target: {ROWS[row.name].target}"]
+            lines += ["", f"{row.name}: {ROWS[row.name].title} ({row.seconds:.0f} s)"]
+            lines += [f"    target: {ROWS[row.name].target}"]
             lines += [f"    not measured: {row.failure}"] if row.failure else table_lines(row.figures)
-        return [*lines, "", *_conclusion(self)]
+        return [*lines, "", *_conclusion(self), _durations(self)]
 
 
 def run_rows(
@@ -98,7 +100,8 @@ def run_rows(
         try:
             figures = tuple(measure_row(name, bench))
         except RenaGraphError as error:
-            results.append(RowResult(name, failure=str(error), exit_code=error.exit_code))
+            failed = RowResult(name, seconds=clock() - began, failure=str(error), exit_code=error.exit_code)
+            results.append(failed)
         else:
             results.append(RowResult(name, figures, clock() - began))
     return Report(started, bench.rounds, bench.quick, machine, tuple(results))
@@ -122,16 +125,17 @@ def _cells(figure: Figure) -> tuple[str, ...]:
     )
     return (
         figure.what,
-        f"{_spread(figure.ours)} {figure.unit}",
+        f"{spread_text(figure.ours)} {figure.unit}",
         figure.against,
-        _spread(figure.reference),
-        _spread(figure.ratios),
+        spread_text(figure.reference),
+        spread_text(figure.ratios),
         target,
         {"met": "met", "missed": "MISSED", "not measured": "not measured", "no target": ""}[figure.verdict],
     )
 
 
-def _spread(values: Sequence[float]) -> str:
+def spread_text(values: Sequence[float]) -> str:
+    """The median, and the smallest and the largest where there are several; empty where there is none."""
     spread = Spread.of(values)
     if math.isnan(spread.median):
         return ""
@@ -163,3 +167,10 @@ def _conclusion(report: Report) -> list[str]:
     if report.quick:
         lines.append("A quick run shows that all works; to judge targets, run without --quick on an idle machine.")
     return lines
+
+
+def _durations(report: Report) -> str:
+    """How long the rows took, and all of them."""
+    seconds = sum(row.seconds for row in report.rows)
+    each = ", ".join(f"{row.name} {row.seconds:.0f}" for row in report.rows)
+    return f"{seconds:.0f} s in all ({seconds / 60:.1f} min): {each}"

@@ -58,7 +58,7 @@ def test_the_record_goes_to_stdout_and_to_the_folder(
     assert record["rows"][0]["figures"][0]["verdict"] == "missed"
     assert record["rows"][1]["failure"] == "no clocks here"
     assert record["quick"] is True
-    assert record["rounds"] == 2
+    assert record["rounds"] == 1
     kept = {path.suffix: path.read_text() for path in (tmp_path / "new").iterdir() if path.suffix != ".png"}
     assert json.loads(kept[".json"]) == record
     assert "no clocks here" in kept[".txt"]

@@ -16,6 +16,7 @@ from rena_graph.bench.figures import Figure, Hops
 from rena_graph.bench.floor import measure_floor
 from rena_graph.bench.graph_hop import HopRun, hop_document, run_hop
 from rena_graph.bench.graph_run import SCRIPTS
+from rena_graph.bench.link_parts import Part, Task
 from rena_graph.bench.payload import Payload
 from rena_graph.bench.peers import chains
 from rena_graph.bench.peers.chains import measure_peer
@@ -210,8 +211,8 @@ def test_the_row_between_two_hosts_loses_nothing(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_process_of_that_row_that_dies_is_named(tmp_path: Path) -> None:
-    with ExitStack() as stack, pytest.raises(EnvironmentRefused, match="'send'"):
-        p4._Part(stack, "send", tmp_path, "no such payload", 1).hear()
+    with ExitStack() as stack, pytest.raises(EnvironmentRefused, match="'write'"):
+        Part(stack, Task("write", str(tmp_path), "no such payload", 1)).hear()
 
 
 def test_a_program_s_start_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:

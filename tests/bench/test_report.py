@@ -10,7 +10,7 @@ from rena_graph.bench import report
 from rena_graph.bench.figures import Figure
 from rena_graph.bench.machine import describe_machine, machine_lines
 from rena_graph.bench.report import Report, RowResult, run_rows, table_lines
-from rena_graph.bench.rows import Bench
+from rena_graph.bench.rows import ROWS, Bench
 from rena_graph.errors import EnvironmentRefused, ExitCode
 
 FIGURES = (
@@ -77,6 +77,12 @@ def test_one_row_that_cannot_be_measured_leaves_the_others(monkeypatch: pytest.M
     assert result.rows[1].figures == (FIGURES[0],)
     assert result.exit_code is ExitCode.ENVIRONMENT
     assert [line.partition(":")[0] for line in said] == ["P1", "P6"]
+
+
+def test_each_row_says_how_long_it_took_and_so_does_the_whole() -> None:
+    text = "\n".join(made(RowResult("P1", FIGURES, 61.4), RowResult("P7", seconds=30.0, failure="no")).lines())
+    assert f"P1: {ROWS['P1'].title} (61 s)" in text
+    assert "91 s in all (1.5 min): P1 61, P7 30" in text
 
 
 def test_a_missed_target_is_no_failure() -> None:

@@ -55,10 +55,10 @@ def test_a_message_carries_its_header_in_its_first_bytes(payload: Payload) -> No
 
 
 def test_the_messages_are_the_peers_harness_s() -> None:
-    assert [(p.nbytes, p.rate, p.messages) for p in PAYLOADS.values()] == [
-        (2560, 100.0, 800),
-        (2**20, 30.0, 150),
-        (1920 * 1080 * 3, 30.0, 150),
+    assert [(p.nbytes, p.rate) for p in PAYLOADS.values()] == [
+        (2560, 100.0),
+        (2**20, 30.0),
+        (1920 * 1080 * 3, 30.0),
     ]
 
 
@@ -190,19 +190,16 @@ def test_a_burst_is_seen() -> None:
 
 
 def test_the_row_of_pacing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(p7, "FREQUENCIES", (50.0,))
+    monkeypatch.setattr(p7, "TOGETHER", ((20.0, 50.0),))
     monkeypatch.setattr(p7, "QUICK_SECONDS", 0.2)
     monkeypatch.setattr(p7, "STALL_SECONDS", 0.8)
     figures = measure_row("P7", Bench(rounds=2, quick=True))
-    assert [(f.unit, f.against) for f in figures] == [
-        ("ppm", ""),
-        ("ticks", "bare loop"),
-        ("µs", "bare loop"),
-        ("loops", ""),
-    ]
+    each = [("ppm", ""), ("ticks", "bare loop"), ("µs", "bare loop")]
+    assert [(f.unit, f.against) for f in figures] == [*each, *each, ("loops", "")]
+    assert [f.what.partition(",")[0] for f in figures[::3]] == ["20 Hz", "50 Hz", "250 Hz"]
     assert figures[0].at_most is None, "too short to judge"
     assert all(isinstance(f, Figure) and len(f.ours) == 2 for f in figures)
-    assert max(figures[3].ours) <= p7.MOST_IN_TEN
+    assert max(figures[-1].ours) <= p7.MOST_IN_TEN
 
 
 def test_the_peer_s_program_and_ours_do_the_same_work() -> None:
@@ -216,6 +213,17 @@ def test_a_line_of_clocks_is_timed_with_phases_and_without(monkeypatch: pytest.M
     monkeypatch.setattr(phases, "SETTLE", 0.5)
     monkeypatch.setattr(phases, "QUICK_SECONDS", 0.5)
     monkeypatch.setattr(Bench, "ray", lambda self: ray_address)
-    p50, p99 = measure_row("PHASES", Bench(rounds=1, quick=True))
+    figures = {f.what: f for f in measure_row("PHASES", Bench(rounds=1, quick=True))}
+    p50, p99 = (figures[f"end to end in cascade, {quantile}"] for quantile in ("p50", "p99"))
     assert 0 < p50.ours[0] <= p99.ours[0]
     assert 0 < p50.reference[0] <= p99.reference[0]
+    assert figures["what the cascade gains, p50"].ours[0] == pytest.approx(p50.reference[0] - p50.ours[0])
+    assert figures["free clocks, p50"].reference == (phases.by_free_phases(0),)
+
+
+def test_free_clocks_take_what_their_names_say() -> None:
+    period = 1e6 / phases.FREQUENCY
+    lengths = [phases.by_free_phases(k) for k in range(200)]
+    assert all(0 < length < (phases.NODES - 1) * period for length in lengths)
+    assert len(set(lengths)) == 200
+    assert np.mean(lengths) == pytest.approx((phases.NODES - 1) * period / 2, rel=0.1)

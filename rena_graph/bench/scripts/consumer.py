@@ -27,7 +27,7 @@ class Consumer(RenaScript):
             return
         data, _ = self.inputs.new(self._name)
         for first in range(0, len(data), self._samples):
-            number, sent = data[first, : self._head].view(np.int64)
+            number, sent = data[first : first + self._samples].reshape(-1)[: self._head].view(np.int64)
             self._times[self._received] = number, sent, now
             self._received += 1
 
