@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
@@ -16,13 +16,12 @@ from rena_graph.cli.view.numbers import NONE, count, duration, rate
 
 if TYPE_CHECKING:
     from rena_graph.runtime.launch.handle import RunHandle
-    from rena_graph.transport.tap import Seen, Tap
+    from rena_graph.runtime.launch.stream_view import StreamView
+    from rena_graph.transport.tap import Seen
 
 __all__ = ["command"]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
-_LOOK = 0.02
-"""Seconds between two looks at a tap."""
 _ALIVE = 0.5
 """Seconds between two looks at whether the run is still there."""
 _PIECE = 10_000
@@ -53,6 +52,7 @@ def list_streams(run: str, as_json: bool) -> None:
     found = {
         name: {
             **{key: value for key, value in facts.items() if key != "port"},
+            "elsewhere": facts["port"]["address"] is None,
             "reached": status["streams"].get(name, {}).get("rate"),
             "samples": status["streams"].get(name, {}).get("produced", 0),
             "age": status["streams"].get(name, {}).get("age"),
@@ -72,13 +72,18 @@ def list_streams(run: str, as_json: bool) -> None:
             rate(facts["reached"]),
             count(facts["samples"]),
             duration(facts["age"]),
-            facts["producer"] or f"{facts['source']} ({facts['source_state']})",
+            _from(facts),
             ", ".join(facts["to"]) or NONE,
         )
         for name, facts in found.items()
     ]
     for line in columns(rows, ("stream", "format", "nominal Hz", "reached", "samples", "age", "from", "to")):
         write_line(line)
+
+
+def _from(facts: dict[str, Any]) -> str:
+    made_by = facts["producer"] or f"{facts['source']} ({facts['source_state']})"
+    return f"{made_by} on {facts['host']}" if facts["elsewhere"] else str(made_by)
 
 
 @command.command("info")
@@ -108,14 +113,15 @@ def show_info(run: str, stream: str, as_json: bool) -> None:
 def measure(run: str, stream: str, window: float, count: int | None, as_json: bool) -> None:
     """Measure how STREAM flows: the rate reached, chunks, the jitter of arrival and of timestamps.
 
-    Arrival is when a chunk became visible on this machine. Ctrl-C ends it.
+    Arrival is when a chunk became visible on this machine, or on the stream's own where nobody here takes it. Ctrl-C
+    ends it.
     """
     from rena_graph.cli.view.flow import FlowMeter, flow_lines
 
-    with _tapped(run, stream) as (handle, tap):
+    with held(run) as handle, suppress(KeyboardInterrupt):
         meter = FlowMeter(window, time.monotonic())
         due, shown = time.monotonic() + 1.0, 0
-        for seen in _looks(handle, tap):
+        for seen in _looks(handle, handle.stream(stream), values=False):
             meter.add(seen)
             if time.monotonic() < due:
                 continue
@@ -157,8 +163,8 @@ def echo(run: str, stream: str, count: int | None, channels: str | None, as_csv:
         if head is not None:
             write_line(head)
         left = count
-        with suppress(KeyboardInterrupt), view.tap() as tap:
-            for seen in _looks(handle, tap):
+        with suppress(KeyboardInterrupt):
+            for seen in _looks(handle, view):
                 if seen.missed:
                     talk(f"{seen.missed:,} samples went by unseen")
                 stamps, data = seen.timestamps[:left].tolist(), seen.data[:left].tolist()
@@ -170,19 +176,23 @@ def echo(run: str, stream: str, count: int | None, channels: str | None, as_csv:
                         return
 
 
-@contextmanager
-def _tapped(run: str, stream: str) -> Iterator[tuple[RunHandle, Tap]]:
-    with held(run) as handle, suppress(KeyboardInterrupt), handle.stream(stream).tap() as tap:
-        yield handle, tap
+def _looks(handle: RunHandle, view: StreamView, *, values: bool = True) -> Iterator[Seen]:
+    """What a tap sees, again and again, until the stream or the run has ended."""
+    from rena_graph.errors import RunLost
 
-
-def _looks(handle: RunHandle, tap: Tap) -> Iterator[Seen]:
-    """What the tap sees, again and again, until the stream or the run has ended."""
     look_at_run = time.monotonic() + _ALIVE
-    while True:
-        seen = tap.read(_PIECE)
-        yield seen
-        if len(seen.timestamps) < _PIECE:
+    with view.tap(values=values) as tap:
+        while True:
+            try:
+                seen = tap.read(_PIECE)
+            except RunLost:  # a stream of another host cannot be looked at without it
+                if not handle.ended and handle.session_pid is not None:
+                    raise
+                talk("the run has ended")
+                return
+            yield seen
+            if len(seen.timestamps) >= _PIECE:
+                continue
             if tap.ended:
                 talk("the stream has ended")
                 return
@@ -191,4 +201,4 @@ def _looks(handle: RunHandle, tap: Tap) -> Iterator[Seen]:
                     talk("the run has ended")
                     return
                 look_at_run = time.monotonic() + _ALIVE
-            time.sleep(_LOOK)
+            time.sleep(view.look_every)

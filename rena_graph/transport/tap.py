@@ -90,6 +90,8 @@ class RingTap(_Closing):
         Where the segment is.
     newest : int
         Samples that are there already and are to be seen too, at most.
+    position : int | None
+        Where an earlier tap stopped, to go on from there; instead of `newest`.
 
     Raises
     ------
@@ -97,15 +99,26 @@ class RingTap(_Closing):
         The segment is missing, or another stream's.
     """
 
-    def __init__(self, port: StreamPort, newest: int = 0) -> None:
+    def __init__(self, port: StreamPort, newest: int = 0, position: int | None = None) -> None:
         segment = map_segment(Path(port.address), port.spec, port.capacity, writable=False, header_writable=False)
         self._segment = segment
         self._words = segment.words
         self._text = port.spec.is_string
         self._chunks = ChunkTable(segment)
         committed = self._words[Word.COMMITTED]
-        self._position = max(self._words[Word.FLOOR], committed - newest)
+        self._position = max(self._words[Word.FLOOR], committed - newest) if position is None else position
         self._position = min(self._position, committed)
+
+    @property
+    def position(self) -> int:
+        """The number of the sample that is seen next, from the stream's first one."""
+        return self._position
+
+    def skip_to(self, newest: int) -> int:
+        """Leave out all but the newest so many samples; how many those were."""
+        skipped = max(0, self._words[Word.COMMITTED] - newest - self._position)
+        self._position += skipped
+        return skipped
 
     def read(self, limit: int | None = None) -> Seen:
         """See :class:`Tap`."""

@@ -99,6 +99,7 @@ def test_info_shows_format_ends_and_ledger() -> None:
     facts: dict[str, Any] = {
         "stream": "ECG", "channels": 2, "dtype": "float32", "rate": 360.0, "unit": "mV", "channel_names": ["a", "b"],
         "producer": None, "source": "lsl", "transport": "ring", "kept_samples": 3600, "now": external(age=0.002),
+        "host": "gpu", "elsewhere": False,
         "edges": [edge(dropped={"overrun": 5}, delivered=7195)],
     }  # fmt: skip
     lines = [" ".join(line.split()) for line in info_lines(facts)]
@@ -107,3 +108,6 @@ def test_info_shows_format_ends_and_ledger() -> None:
     assert "newest 2.0 ms old" in lines
     assert lines[-1] == "r_peaks 7,200 7,195 5 0 5 overwritten before they were read"
     assert info_lines({**facts, "edges": [], "producer": "n", "now": {}})[-1] == "nobody takes it"
+    assert not [line for line in lines if "gpu" in line]
+    elsewhere = [" ".join(line.split()) for line in info_lines({**facts, "elsewhere": True})]
+    assert "on gpu, another host" in elsewhere

@@ -29,7 +29,16 @@ NAME = re.compile(r"\brena_graph_[a-z_]+")
 
 def answer(**changes: Any) -> dict[str, Any]:
     """A run of two nodes, with everything that there can be."""
-    more = {"discarded": 0, "states_refused": 1, "restarts": 2, "reloads": 0, "ahead": 0, "cpu": 1.5, "rss": 10_000_000}
+    more: dict[str, Any] = {
+        "discarded": 0,
+        "states_refused": 1,
+        "restarts": 2,
+        "reloads": 0,
+        "ahead": 0,
+        "cpu": 1.5,
+        "rss": 10_000_000,
+    }
+    more["host"] = "gpu"
     counts = [0] * BUCKETS
     for seconds in (1e-6, 0.001, 0.01, 5.0, 4000.0):
         counts[bucket_of(int(seconds * 1e9))] += 1
@@ -54,8 +63,8 @@ def answer(**changes: Any) -> dict[str, Any]:
         "histograms": dict.fromkeys(told["nodes"], cells),
         "latencies": [{"stream": "R-peaks", "to": "lsl:R-peaks", "counts": counts}],
         "gpu_memory": {"r_peaks": 1 << 30},
-        "host": {"cpu": {"user": 1.0, "idle": 2.0}, "memory": {"total": 8e9, "available": 4e9}},
-        "agent_cpu": 0.25,
+        "hosts": {name: {"cpu": {"user": 1.0, "idle": 2.0}, "memory": {"total": 8e9}} for name in ("head", "gpu")},
+        "agents": {"head": 0.25, "gpu": 0.75},
     }
     return {**metrics_answer(told, detail, 0.5), **changes}
 
@@ -108,6 +117,10 @@ def test_values_are_those_of_the_run() -> None:
     assert value(families, "rena_graph_node_state", node="r_peaks", state="failed") == 0
     assert value(families, "rena_graph_node_restarts_total", node='odd "name"\\') == 2
     assert value(families, "rena_graph_source_state", stream="ECG", state="connected") == 1
+    assert value(families, "rena_graph_process_cpu_seconds_total", host="head", process="coordinator") == 0.5
+    assert value(families, "rena_graph_process_cpu_seconds_total", host="gpu", process="agent") == 0.75
+    assert value(families, "rena_graph_host_cpu_seconds_total", host="gpu", mode="idle") == 2.0
+    assert value(families, "rena_graph_node_info", host="gpu", node="r_peaks") == 1
     with pytest.raises(AssertionError):
         value(families, "rena_graph_source_state", stream="R-peaks", state="connected")
     with pytest.raises(AssertionError):

@@ -94,7 +94,10 @@ def test_a_run_serves_its_metrics_and_no_counter_falls_over_a_restart(ray_addres
     assert min(sinks) > 0
     assert of(last, "rena_graph_node_cpu_seconds_total", node="a") > 0
     assert of(last, "rena_graph_node_resident_memory_bytes", node="a") > 1 << 20
-    assert of(last, "rena_graph_process_cpu_seconds_total", process="agent") > 0
+    (host,) = {dict(labels)["host"] for name, labels in last if name == "rena_graph_node_info"}
+    for process in ("coordinator", "agent"):
+        assert of(last, "rena_graph_process_cpu_seconds_total", process=process, host=host) > 0
+    assert of(last, "rena_graph_host_memory_bytes", kind="total", host=host) > 1 << 30
 
 
 def test_a_port_that_is_taken_is_named() -> None:

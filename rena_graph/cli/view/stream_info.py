@@ -23,6 +23,7 @@ def info_lines(info: Mapping[str, Any]) -> list[str]:
         ("reached", f"{rate(now.get('rate'))} Hz"),
         ("channels", ", ".join(names) if names else NONE),
         ("made by", f"node {info['producer']}" if info["producer"] else f"a source: {info['source']}, {_state(now)}"),
+        *([("on", f"{info['host']}, another host")] if info["elsewhere"] else []),
         ("way", f"{info['transport']}, keeps {count(info['kept_samples'])} samples"),
         ("samples", count(now.get("produced", 0))),
         ("newest", "none yet" if now.get("age") is None else f"{duration(now['age'])} old"),

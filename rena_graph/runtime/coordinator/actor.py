@@ -20,7 +20,6 @@ from rena_graph.runtime.coordinator.agent_link import AgentGone
 from rena_graph.runtime.coordinator.agents import Agents
 from rena_graph.runtime.coordinator.books import RunBooks
 from rena_graph.runtime.coordinator.control import ControlServer
-from rena_graph.runtime.coordinator.flows import describe_streams
 from rena_graph.runtime.coordinator.groundwork import Groundwork
 from rena_graph.runtime.coordinator.machine import Coordinator, Phase
 from rena_graph.runtime.coordinator.memory import Memory, restore, save
@@ -58,6 +57,7 @@ from rena_graph.runtime.coordinator.signals import (
     Tick,
 )
 from rena_graph.runtime.coordinator.status import make_status
+from rena_graph.runtime.coordinator.stream_desk import StreamDesk
 from rena_graph.runtime.host.reload import ScriptWatch
 from rena_graph.runtime.lifecycle import ALIVE, NodeState
 from rena_graph.runtime.messages import MessageLog, log_to
@@ -92,6 +92,7 @@ class CoordinatorActor:
         self._agents = Agents(setup, self._agent_lost)
         self._actors = NodeActors(setup, self._machine.nodes, self._agents, self._hear, self._spawn)
         self._ground = Groundwork(setup, self._agents, self._actors.lay_out, self._remember)
+        self._streams = StreamDesk(self._agents, self._ground)
         self._operations = Operations(
             graph,
             Orders(self._command, self._progress, self._clock),
@@ -100,7 +101,7 @@ class CoordinatorActor:
             self._hear,
             self._actors.debug_ended,
             lambda: self._machine.phase,
-            lambda: describe_streams(self._ground.here),
+            self._streams,
             self._metrics,
             options.debug,
         )
@@ -172,7 +173,7 @@ class CoordinatorActor:
         try:
             return await self._operations.answer(request)
         finally:
-            if request.get("op") != "status":
+            if request.get("op") not in ("status", "streams", "look", "metrics"):
                 self._remember()
 
     def _spawn(self, coroutine: Any) -> None:
@@ -358,7 +359,7 @@ class CoordinatorActor:
     async def _metrics(self) -> dict[str, Any]:
         detail: dict[str, Any] = {}
         if self._ground.ready and self._machine.phase is not Phase.ENDED:
-            detail = merged_details((await self._agents.may_all("metrics", within=METRICS)).values())
+            detail = merged_details(await self._agents.may_all("metrics", within=METRICS))
         return metrics_answer(await self._status(), detail, time.process_time())
 
     def _time_is_over(self) -> bool:

@@ -106,6 +106,10 @@ class Agents:
             return None
         return await self._links[self._layout.nodes[node]].may(method, node, *arguments, within=within)
 
+    async def may_at(self, host: str, method: str, *arguments: Any, within: float) -> Any:
+        """See :meth:`AgentLink.may`; of one host by its name."""
+        return await self._links[host].may(method, *arguments, within=within)
+
     async def may_all(self, method: str, within: float) -> dict[str, Any]:
         """The same of every host; those that did not answer are missing."""
         answers = await asyncio.gather(*(link.may(method, within=within) for link in self._links.values()))

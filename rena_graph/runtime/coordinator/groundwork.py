@@ -71,9 +71,9 @@ class Groundwork:
         return bool(self._plans)
 
     @property
-    def here(self) -> Plan | None:
-        """What the coordinator's host has of the run; None before that is known."""
-        return self._plans.get(self.layout.here) if self.layout is not None else None
+    def plans(self) -> Mapping[str, Plan]:
+        """What each host has of the run; empty before that is known."""
+        return self._plans
 
     def plan_of(self, node: str) -> Plan:
         """That of a node's host."""

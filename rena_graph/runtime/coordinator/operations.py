@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Protocol
 
 from rena_graph.errors import UsageError
 from rena_graph.graph.document import MAX_RATE, ParamDef
@@ -19,7 +19,32 @@ from rena_graph.streams.params import ParamChanges, Params, parse_param
 __all__ = ["Operations"]
 
 MAX_STEPS = 1_000_000
-_KNOWN = ("status", "streams", "metrics", "params", "rate", "pause", "resume", "step", "restart", "stop", "kill")
+_KNOWN = (
+    "status",
+    "streams",
+    "look",
+    "metrics",
+    "params",
+    "rate",
+    "pause",
+    "resume",
+    "step",
+    "restart",
+    "stop",
+    "kill",
+)
+
+
+class Streams(Protocol):
+    """See :class:`rena_graph.runtime.coordinator.stream_desk.StreamDesk`."""
+
+    def describe(self) -> dict[str, Any]:
+        """All streams."""
+        ...
+
+    async def look(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """At one of another host."""
+        ...
 
 
 async def _nothing() -> dict[str, Any]:
@@ -45,8 +70,8 @@ class Operations:
         The launcher's own node is no more.
     phase : callable
         Where the run is.
-    streams : callable
-        What is known of the streams; see :func:`rena_graph.runtime.coordinator.flows.describe_streams`.
+    streams : Streams
+        What is known of the streams, and looks at those of other hosts; None where nobody asks.
     metrics : coroutine function
         What metrics are made of; see :mod:`rena_graph.runtime.metrics.catalogue`.
     debugged : str | None
@@ -62,7 +87,7 @@ class Operations:
         hear: Callable[[Event], None],
         debug_ended: Callable[[], Awaitable[None]],
         phase: Callable[[], Phase],
-        streams: Callable[[], dict[str, Any]] = dict,
+        streams: Streams | None = None,
         metrics: Callable[[], Awaitable[dict[str, Any]]] = _nothing,
         debugged: str | None = None,
     ) -> None:
@@ -119,7 +144,9 @@ class Operations:
             case "status":
                 return {"status": await self._status()}
             case "streams":
-                return {"streams": self._streams()}
+                return {"streams": {} if self._streams is None else self._streams.describe()}
+            case "look" if self._streams is not None:
+                return await self._streams.look(request)
             case "metrics":
                 return await self._metrics()
             case "params":

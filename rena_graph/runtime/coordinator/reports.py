@@ -59,23 +59,27 @@ class Reports:
         }
 
 
-def merged_details(details: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """The same of what metrics tell beyond a status; what is used of a machine is that of the first host.
+def merged_details(details: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The same of what metrics tell beyond a status.
 
     Parameters
     ----------
-    details : iterable of mapping
-        See :meth:`rena_graph.runtime.host.agent.HostAgent.metrics`; the coordinator's host first.
+    details : mapping of str to mapping
+        By host, the coordinator's first: see :meth:`rena_graph.runtime.host.agent.HostAgent.metrics`.
+
+    Returns
+    -------
+    dict
+        ``histograms``, ``latencies`` and ``gpu_memory`` of all; by host ``hosts``, what is used of it, and ``agents``,
+        the processor seconds of its agent.
     """
-    found: dict[str, Any] = {}
-    for detail in details:
-        for key, value in detail.items():
-            if key in ("histograms", "gpu_memory"):
-                found[key] = {**found.get(key, {}), **value}
-            elif key == "latencies":
-                found[key] = [*found.get(key, []), *value]
-            elif key == "agent_cpu":
-                found[key] = found.get(key, 0.0) + value
-            else:
-                found.setdefault(key, value)
+    found: dict[str, Any] = {"histograms": {}, "latencies": [], "gpu_memory": {}, "hosts": {}, "agents": {}}
+    for host, detail in details.items():
+        found["histograms"] |= detail.get("histograms", {})
+        found["latencies"] += detail.get("latencies", [])
+        found["gpu_memory"] |= detail.get("gpu_memory", {})
+        if "host" in detail:
+            found["hosts"][host] = detail["host"]
+        if "agent_cpu" in detail:
+            found["agents"][host] = detail["agent_cpu"]
     return found

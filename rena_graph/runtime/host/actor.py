@@ -11,12 +11,14 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError, RayError
 
+from rena_graph.runtime.far_looks import look_at
 from rena_graph.runtime.host.part import HostPart
 from rena_graph.runtime.hosts.code import Bundle
 from rena_graph.runtime.messages import log_to
 from rena_graph.runtime.plan import HostPaths, Plan
 from rena_graph.runtime.run_setup import RunSetup
 from rena_graph.streams.spec import StreamSpec
+from rena_graph.transport.interface import StreamPort
 
 __all__ = ["AgentActor"]
 
@@ -39,7 +41,8 @@ class AgentActor:
         self._coordinator = coordinator
         self._part = part
         self._runtime = runtime
-        clock = SystemClock() if part.here else AgentClock()
+        self._ports: Mapping[str, StreamPort] = {}
+        self._clock = clock = SystemClock() if part.here else AgentClock()
         options = setup.options
         paths = HostPaths.of(setup.id, runtime)
         self._agent = HostAgent(
@@ -84,7 +87,9 @@ class AgentActor:
 
     def prepare(self, plan: Plan, adopt: bool = False, allowed: Mapping[bytes, str] | None = None) -> str:
         """Rings, board, sinks: made, or taken over. Gives where other hosts' streams come in."""
-        return self._agent.prepare(plan, adopt, allowed or {})
+        endpoint = self._agent.prepare(plan, adopt, allowed or {})
+        self._ports = plan.ports
+        return endpoint
 
     def connect(self, peers: Mapping[str, tuple[str, bytes]], timekeeper: str | None) -> None:
         """Send streams to other hosts, and learn the time."""
@@ -137,6 +142,10 @@ class AgentActor:
     def report(self) -> dict[str, Any] | None:
         """A fresh look at the board."""
         return self._agent.report()
+
+    def look(self, stream: str, request: dict[str, Any]) -> dict[str, Any]:
+        """At a stream that is made here, for somebody on another host; ``refused`` says why not."""
+        return look_at(self._ports.get(stream), stream, request, self._clock)
 
     def metrics(self) -> dict[str, Any]:
         """What metrics tell beyond that."""

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from rena_graph.errors import UsageError
-from rena_graph.runtime.coordinator.flows import port_of
+from rena_graph.runtime.coordinator.flows import port_of, spec_of
+from rena_graph.runtime.launch.far_tap import FarTap
 from rena_graph.streams.spec import StreamSpec
 from rena_graph.transport.interface import Samples, Stamps
 from rena_graph.transport.tap import Tap, open_tap
@@ -18,7 +19,9 @@ from rena_graph.transport.tap import Tap, open_tap
 __all__ = ["StreamView", "facts_of"]
 
 _LOOK_AGAIN = 0.02
-"""Seconds between two looks of :meth:`StreamView.read`."""
+"""Seconds between two looks at a stream."""
+_LOOK_FAR_AGAIN = 0.1
+"""The same where it lies on another host."""
 
 
 class Asked(Protocol):
@@ -26,6 +29,10 @@ class Asked(Protocol):
 
     def status(self) -> dict[str, Any]:
         """See :meth:`rena_graph.runtime.launch.handle.RunHandle.status`."""
+        ...
+
+    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        """See :meth:`rena_graph.runtime.launch.handle.RunHandle.ask`."""
         ...
 
 
@@ -71,26 +78,39 @@ class StreamView:
         self._run = run
         self.name = name
         self.facts = facts
-        self._port = port_of(name, facts)
-        self.spec: StreamSpec = self._port.spec
+        self._port = None if facts["port"]["address"] is None else port_of(name, facts)
+        self.spec: StreamSpec = spec_of(name, facts)
 
-    def tap(self, newest: int = 0) -> Tap:
+    @property
+    def look_every(self) -> float:
+        """Seconds to leave between two looks of a tap."""
+        return _LOOK_AGAIN if self._port is not None else _LOOK_FAR_AGAIN
+
+    def tap(self, newest: int = 0, values: bool = True) -> Tap:
         """Open a tap, a context manager whose ``read()`` gives what came since the last look and never waits.
 
         Parameters
         ----------
         newest : int
             Samples that are there already and are to be seen too, where streams go through rings.
+        values : bool
+            Whether the samples themselves are wanted. Of a stream that lies on another host nothing but timestamps and
+            chunks travels otherwise.
 
         Raises
         ------
         TransportError
-            The stream is gone, or goes through another host.
+            The stream is gone.
         """
+        if self._port is None:
+            return FarTap(self._run.ask, self.spec, newest, values)
         return open_tap(self._port, newest)
 
     def read(self, seconds: float) -> tuple[Samples, Stamps]:
         """All that comes within so many seconds from now.
+
+        Of a stream that lies on another host that is what a look of 256 KiB ten times a second holds: it is for people,
+        and a node is the way for data.
 
         Returns
         -------
@@ -116,7 +136,7 @@ class StreamView:
                 left = until - time.monotonic()
                 if left <= 0 or tap.ended:
                     break
-                time.sleep(min(_LOOK_AGAIN, left))
+                time.sleep(min(self.look_every, left))
         if missed:
             raise TransportError(f"stream {self.name!r}: {missed:,} samples went by before they could be copied")
         return np.concatenate(data), np.concatenate(stamps)
@@ -129,6 +149,7 @@ class StreamView:
         return {
             "stream": self.name,
             **facts,
+            "elsewhere": self._port is None,
             "transport": self.facts["port"]["transport"],
             "kept_samples": self.facts["port"]["capacity"],
             "now": status["streams"].get(self.name, {}),

@@ -53,6 +53,9 @@ CATALOGUE: tuple[Metric, ...] = (
     Metric("rena_graph_run_uptime_seconds", "gauge", (), "Since the first sample was let in.", values.run("uptime")),
     # -- nodes
     Metric(
+        "rena_graph_node_info", "gauge", ("node", "host"), "Which host the node is on; always 1.", values.node_hosts
+    ),
+    Metric(
         "rena_graph_node_state", "gauge", ("node", "state"), "1 for the state that the node is in.", values.node_states
     ),
     Metric("rena_graph_node_stale", "gauge", _N, "1 while it gives no sign of life.", values.node("stale")),
@@ -261,26 +264,26 @@ CATALOGUE: tuple[Metric, ...] = (
         "From the oldest sample that a chunk was made from until it is handed to LSL or ZMQ.",
         values.latencies,
     ),
-    # -- the machine
+    # -- the hosts
     Metric(
         "rena_graph_process_cpu_seconds_total",
         "counter",
-        ("process",),
-        "Processor time of coordinator and host agent.",
+        ("host", "process"),
+        "Processor time of coordinator and host agents.",
         values.process_cpu,
     ),
     Metric(
         "rena_graph_host_cpu_seconds_total",
         "counter",
-        ("mode",),
-        "Processor time of the host, all cores, by mode.",
+        ("host", "mode"),
+        "Processor time of each host, all cores, by mode.",
         values.host("cpu"),
     ),
     Metric(
         "rena_graph_host_memory_bytes",
         "gauge",
-        ("kind",),
-        "Memory of the host: total, and available.",
+        ("host", "kind"),
+        "Memory of each host: total, and available.",
         values.host("memory"),
     ),
     Metric(

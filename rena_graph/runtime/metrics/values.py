@@ -30,14 +30,14 @@ def metrics_answer(status: Answer, detail: Answer, coordinator_cpu: float) -> di
     status : mapping
         As ``status`` gives it.
     detail : mapping
-        See :meth:`rena_graph.runtime.host.agent.HostAgent.metrics`; empty before there is a board.
+        See :func:`rena_graph.runtime.coordinator.reports.merged_details`; empty before there is a board.
     coordinator_cpu : float
         Seconds of processor time.
     """
-    processes = {"coordinator": coordinator_cpu}
-    if "agent_cpu" in detail:
-        processes["agent"] = detail["agent_cpu"]
-    empty: dict[str, Any] = {"histograms": {}, "latencies": [], "gpu_memory": {}, "host": {}}
+    agents = detail.get("agents", {})
+    processes = [(next(iter(agents), ""), "coordinator", coordinator_cpu)]
+    processes += [(host, "agent", seconds) for host, seconds in agents.items()]
+    empty: dict[str, Any] = {"histograms": {}, "latencies": [], "gpu_memory": {}, "hosts": {}}
     facts = {"version": __version__, "reasons": list(DROP_COLUMNS), "processes": processes}
     return {"status": dict(status), **{key: detail.get(key, value) for key, value in empty.items()}, **facts}
 
@@ -170,11 +170,12 @@ def gpu(answer: Answer) -> Samples:
 
 
 def host(part: str) -> Finder:
-    """A part of what is used of the host."""
+    """A part of what is used of each host."""
 
     def samples(answer: Answer) -> Samples:
-        for mode, value in answer["host"].get(part, {}).items():
-            yield (mode,), value
+        for name, used in answer["hosts"].items():
+            for mode, value in used.get(part, {}).items():
+                yield (name, mode), value
 
     return samples
 
@@ -192,5 +193,12 @@ def clock(fact: str) -> Finder:
 
 def process_cpu(answer: Answer) -> Samples:
     """Processor time of the run's own processes."""
-    for process, seconds in answer["processes"].items():
-        yield (process,), seconds
+    for host, process, seconds in answer["processes"]:
+        yield (host, process), seconds
+
+
+def node_hosts(answer: Answer) -> Samples:
+    """On which host each node is."""
+    for name, node in answer["status"]["nodes"].items():
+        if node.get("host") is not None:
+            yield (name, node["host"]), 1

@@ -149,13 +149,13 @@ def test_details_for_metrics_go_together() -> None:
             "agent_cpu": cpu,
         }  # fmt: skip
 
-    found = merged_details([detail("a", 1.0), {}, detail("b", 2.0)])
+    found = merged_details({"lab": detail("a", 1.0), "new": {}, "gpu": detail("b", 2.0)})
     assert found["histograms"] == {"a": {}, "b": {}}
     assert found["latencies"] == [{"stream": "a"}, {"stream": "b"}]
     assert found["gpu_memory"] == {"a": 1, "b": 1}
-    assert found["agent_cpu"] == 3.0
-    assert found["host"] == {"cpu": 1.0}, "the coordinator's"
-    assert merged_details([]) == {}
+    assert found["agents"] == {"lab": 1.0, "gpu": 2.0}
+    assert found["hosts"] == {"lab": {"cpu": 1.0}, "gpu": {"cpu": 2.0}}
+    assert not any(merged_details({}).values())
 
 
 @pytest.mark.parametrize(("address", "bind"), [("10.0.0.2", "tcp://10.0.0.2:*"), ("fe80::1", "tcp://[fe80::1]:*")])
