@@ -91,7 +91,8 @@ class CoordinatorActor:
         self._watch = ScriptWatch() if options.reload else None
         self._agents = Agents(setup, self._agent_lost)
         self._actors = NodeActors(setup, self._machine.nodes, self._agents, self._hear, self._spawn)
-        self._ground = Groundwork(setup, self._agents, self._actors.lay_out, self._remember)
+        self._messages = MessageLog(setup.folder, self._clock.unix)
+        self._ground = Groundwork(setup, self._agents, self._actors.lay_out, self._remember, self._messages.say)
         self._streams = StreamDesk(self._agents, self._ground)
         self._operations = Operations(
             graph,
@@ -104,10 +105,10 @@ class CoordinatorActor:
             self._streams,
             self._metrics,
             options.debug,
+            self._ground.params_there,
         )
         self._memory = Memory(setup.runtime)
         self._reports = Reports(graph)
-        self._messages = MessageLog(setup.folder, self._clock.unix)
         self._books = RunBooks(setup.folder, graph, self._clock.unix)
         self._running_since: float | None = None
         self._paths: dict[str, list[Way]] | None = None
@@ -241,9 +242,10 @@ class CoordinatorActor:
             case "gone":
                 self._hear(NodeGone(message["node"], message["epoch"], message["cause"]))
             case "files":
-                self._spawn(self._books.imported(message["node"], message["files"]))
+                files = [self._ground.code.here(message["node"], Path(file)) for file in message["files"]]
+                self._spawn(self._books.imported(message["node"], files))
                 if self._watch is not None and message["epoch"] == self._machine.nodes[message["node"]].epoch:
-                    self._watch.note(message["node"], map(Path, message["files"]))
+                    self._watch.note(message["node"], files)
             case "bridge_failed":
                 self._hear(HostFailed(message["error"], ExitCode(message["exit_code"])))
             case "sources_ended":
@@ -314,12 +316,13 @@ class CoordinatorActor:
     async def _run_node(self, node: str, epoch: int) -> None:
         await self._agents.have(node, "watch_console", epoch)
         operations = self._operations
+        if self._watch is not None:  # before they are carried: what is written meanwhile is seen as a change
+            self._watch.begin(node, self._setup.graph.script_path(node), self._clock.unix())
+        await self._ground.carry_code(node, epoch)
         plan = self._ground.plan_of(node)
         params = self._ground.params_there(node, operations.definitions(node))
         setup = plan.setup(node, epoch, params, operations.frequencies.get(node))
-        if self._watch is not None:
-            self._watch.begin(node, Path(setup.script), self._clock.unix())
-            setup = replace(setup, reload=True)
+        setup = replace(setup, reload=self._watch is not None)
         if node == self._setup.options.debug:
             setup.save(self._setup.debug_file)
             return

@@ -95,6 +95,10 @@ class Agents:
         """See :meth:`AgentLink.have`; of the node's host."""
         return await (await self.of(node)).have(method, node, *arguments)
 
+    async def have_at(self, host: str, method: str, *arguments: Any) -> Any:
+        """The same of one host by its name."""
+        return await self._links[host].have(method, *arguments)
+
     async def have_all(self, method: str) -> None:
         """The same of every host, at the same time."""
         await self._laid_out.wait()

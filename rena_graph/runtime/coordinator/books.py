@@ -54,9 +54,9 @@ class RunBooks:
         """Look at machine, versions and scripts: in a thread, since git and disks take their time."""
         await asyncio.to_thread(self._look, self._provenance.begin)
 
-    async def imported(self, node: str, files: list[str]) -> None:
+    async def imported(self, node: str, files: list[Path]) -> None:
         """A node has loaded these files."""
-        await asyncio.to_thread(self._look, lambda: self._provenance.imported(node, map(Path, files)))
+        await asyncio.to_thread(self._look, lambda: self._provenance.imported(node, files))
 
     def _look(self, write: Callable[[], None]) -> None:
         try:

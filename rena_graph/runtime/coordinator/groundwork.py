@@ -15,9 +15,9 @@ from rena_graph.errors import EnvironmentRefused
 from rena_graph.graph.changed import with_formats
 from rena_graph.graph.document import ParamDef
 from rena_graph.runtime.coordinator.agents import Agents
+from rena_graph.runtime.coordinator.carried import CarriedCode
 from rena_graph.runtime.coordinator.placement import layout_of
 from rena_graph.runtime.host_plan import plan_of_host
-from rena_graph.runtime.hosts.code import Bundle, pack
 from rena_graph.runtime.hosts.fitness import check_hosts
 from rena_graph.runtime.hosts.layout import Layout
 from rena_graph.runtime.plan import HostPaths, Plan, make_plan
@@ -44,11 +44,18 @@ class Groundwork:
     laid_out : callable
         Told once which host each node belongs on.
     found : callable
-        Called once all formats are known: a coordinator that comes after this one must know them too.
+        Called once something is known that a coordinator that comes after this one must know too.
+    say : callable
+        Told what whoever runs the graph is to hear of: level, text, node.
     """
 
     def __init__(
-        self, setup: RunSetup, agents: Agents, laid_out: Callable[[Layout], None], found: Callable[[], None]
+        self,
+        setup: RunSetup,
+        agents: Agents,
+        laid_out: Callable[[Layout], None],
+        found: Callable[[], None],
+        say: Callable[[str, str, str], None],
     ) -> None:
         self._setup = setup
         self._agents = agents
@@ -59,9 +66,7 @@ class Groundwork:
         self.layout: Layout | None = None
         self._specs: dict[str, StreamSpec] | None = None
         self._runtimes: dict[str, str] = {}
-        self._code = Bundle((), ".", {})
-        """What went to other hosts, without its content, and by host where it lies there."""
-        self._code_at: dict[str, str] = {}
+        self.code = CarriedCode(setup.graph, agents, say)
         self._plans: dict[str, Plan] = {}
         self._over: set[str] = set()
 
@@ -110,7 +115,7 @@ class Groundwork:
             "layout": None if self.layout is None else self.layout.to_dict(),
             "specs": None if self._specs is None else {name: asdict(spec) for name, spec in self._specs.items()},
             "runtimes": self._runtimes,
-            "code": {"folder": self._code.folder, "scripts": dict(self._code.scripts), "at": self._code_at},
+            "code": self.code.save(),
             "over": sorted(self._over),
         }
 
@@ -121,8 +126,7 @@ class Groundwork:
             self._lay_out(Layout.from_dict(saved["layout"]))
         if saved["specs"] is not None:
             self._runtimes = dict(saved["runtimes"])
-            code = saved["code"]
-            self._code, self._code_at = Bundle((), code["folder"], code["scripts"]), dict(code["at"])
+            self.code.restore(saved["code"])
             self._plan_out({name: StreamSpec(**spec) for name, spec in saved["specs"].items()})
 
     # -- laying it -----------------------------------------------------------------------------------
@@ -157,7 +161,7 @@ class Groundwork:
         introduced: dict[str, tuple[Path, bytes]] = await self._agents.ask_all("introduce")
         if self._specs is None:
             self._runtimes = {host: str(runtime) for host, (runtime, _) in introduced.items()}
-            await self._carry_code(layout)
+            await self.code.carry(layout)
             specs: dict[str, StreamSpec] = {}
             for found in (await self._agents.ask_all("find")).values():
                 specs |= found
@@ -175,8 +179,18 @@ class Groundwork:
                 "connect", {host: (others[host], None if host == layout.here else layout.here) for host in peers}
             )
 
+    async def carry_code(self, node: str, epoch: int) -> None:
+        """Let a life of a node begin with the scripts and files as they are here now, on whichever host it is."""
+        assert self.layout is not None
+        host = self.layout.nodes[node]
+        if await self.code.carry_anew(node, host, epoch):
+            self._move_code(host)
+            self._found()
+
     def params_there(self, node: str, definitions: Mapping[str, ParamDef]) -> dict[str, ParamDef]:
         """A node's parameters as they are on its host: paths in the graph's folder lead to where that lies there."""
+        if not self.ready:
+            return dict(definitions)
         graph, folder = self._setup.graph, self.plan_of(node).graph.folder
         found = dict(definitions)
         for name, definition in definitions.items():
@@ -185,18 +199,10 @@ class Groundwork:
                 found[name] = definition.model_copy(update={"value": there})
         return found
 
-    async def _carry_code(self, layout: Layout) -> None:
-        """Lay scripts and files out on the other hosts."""
-        if layout.several:
-            bundle = await asyncio.to_thread(pack, self._setup.graph)
-            others = {host: (bundle,) for host in layout.addresses if host != layout.here}
-            self._code_at = {host: str(at) for host, at in (await self._agents.ask_each("place", others)).items()}
-            self._code = replace(bundle, files=())
-
     def _find_layout(self) -> Layout:
         setup = self._setup
         address = ray.util.get_node_ip_address()
-        layout = layout_of(setup.graph, ray.nodes(), address, setup.options.debug, reload=setup.options.reload)
+        layout = layout_of(setup.graph, ray.nodes(), address, setup.options.debug)
         if layout.several and setup.transport != "ring":
             raise EnvironmentRefused(
                 f"this graph runs on several hosts ({', '.join(layout.addresses)}), between which streams go from ring "
@@ -222,6 +228,9 @@ class Groundwork:
             host: plan_of_host(whole, layout, host, HostPaths.of(setup.id, Path(self._runtimes[host])))
             for host in layout.addresses
         }
-        for host, at in self._code_at.items():
-            plan = self._plans[host]
-            self._plans[host] = replace(plan, graph=self._code.moved(plan.graph, Path(at)))
+        for host in layout.addresses:
+            self._move_code(host)
+
+    def _move_code(self, host: str) -> None:
+        plan = self._plans[host]
+        self._plans[host] = replace(plan, graph=self.code.moved(host, plan.graph))

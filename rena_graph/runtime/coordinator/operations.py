@@ -76,6 +76,8 @@ class Operations:
         What metrics are made of; see :mod:`rena_graph.runtime.metrics.catalogue`.
     debugged : str | None
         The node that runs in the launching process.
+    there : callable
+        Gives a node's parameters as they are on its host.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class Operations:
         streams: Streams | None = None,
         metrics: Callable[[], Awaitable[dict[str, Any]]] = _nothing,
         debugged: str | None = None,
+        there: Callable[[str, Mapping[str, ParamDef]], Mapping[str, ParamDef]] = lambda _, definitions: definitions,
     ) -> None:
         self.params = {name: Params(graph.params_of(name), folder=graph.folder) for name in graph.nodes}
         self.frequencies: dict[str, float] = {}
@@ -109,6 +112,7 @@ class Operations:
         self._metrics = metrics
         self._phase = phase
         self._debugged = debugged
+        self._there = there
 
     def definitions(self, node: str) -> dict[str, ParamDef]:
         """The node's parameters as they are now."""
@@ -190,7 +194,9 @@ class Operations:
         if change != ParamChanges():
             params.apply(change)
             self._changed.add(node)
-            message = {"do": "params", "set": change.values, "add": change.add, "remove": change.remove}
+            changed = {name: d for name, d in self.definitions(node).items() if name in change.values}
+            values = {name: definition.value for name, definition in self._there(node, changed).items()}
+            message = {"do": "params", "set": values, "add": change.add, "remove": change.remove}
             applied = await self._orders.deliver(node, "params", message)
         known = {name: d.model_dump(exclude_none=True) for name, d in params.definitions.items()}
         return {"params": dict(params), "definitions": known, "applied": applied}

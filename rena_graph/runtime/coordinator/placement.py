@@ -33,9 +33,7 @@ def node_options(placement: PlacementDef, address: str) -> dict[str, Any]:
     return options
 
 
-def layout_of(
-    graph: Graph, hosts: Sequence[Mapping[str, Any]], address: str, debugged: str | None = None, *, reload: bool = False
-) -> Layout:
+def layout_of(graph: Graph, hosts: Sequence[Mapping[str, Any]], address: str, debugged: str | None = None) -> Layout:
     """Who of a graph belongs on which host. Raises where it cannot be: Ray would wait for what is not there for ever.
 
     Parameters
@@ -48,14 +46,12 @@ def layout_of(
         The coordinator's host.
     debugged : str | None
         The node that runs in the launching process, on that host.
-    reload : bool
-        Whether scripts are watched, which is done there: all nodes are there then.
 
     Raises
     ------
     EnvironmentRefused
         Names every node that asks for what no host has, and what each host has.
     """
-    bound = list(graph.nodes) if reload else [debugged] if debugged is not None else []
+    bound = [] if debugged is None else [debugged]
     machines = coordinator_first(machines_of_ray(hosts), address)
     return Layout.of(place(graph, machines, dict.fromkeys(bound, machines[0].name)))

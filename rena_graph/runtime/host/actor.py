@@ -81,9 +81,16 @@ class AgentActor:
         """The run's folder of sockets on this host, and its public key; that is empty in a run of one host."""
         return self._runtime, self._agent.public_key
 
-    def place(self, code: Bundle) -> Path:
-        """Lay scripts and files of the graph out on this host. Gives where they are."""
-        return code.place(self._runtime)
+    def place(self, code: Bundle, used: Collection[str] | None = None) -> Path:
+        """Lay scripts and files of the graph out on this host; then what was there before goes, but for what is `used`.
+
+        Gives where they are.
+        """
+        runtime = self._runtime.resolve()
+        at = code.place(runtime)
+        if used is not None:
+            code.tidy(runtime, used)
+        return at
 
     def prepare(self, plan: Plan, adopt: bool = False, allowed: Mapping[bytes, str] | None = None) -> str:
         """Rings, board, sinks: made, or taken over. Gives where other hosts' streams come in."""

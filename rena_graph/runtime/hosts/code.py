@@ -10,7 +10,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -60,11 +60,17 @@ class Bundle:
         Which folder of the bundle stands for the graph's own; ``.`` unless code from outside of it was allowed.
     scripts : mapping of str to str
         For each node, which of the files is its script.
+    root : str
+        The folder that the bundle's own stands for, on the host that it comes from.
+    digest_of : str
+        Of the files that there were, where they were taken out; empty where they are there.
     """
 
     files: tuple[PackedFile, ...]
     folder: str
     scripts: Mapping[str, str]
+    root: str = ""
+    digest_of: str = ""
 
     @property
     def size(self) -> int:
@@ -74,6 +80,8 @@ class Bundle:
     @cached_property
     def digest(self) -> str:
         """Names it by all that is in it: the same content, wherever it came from, has the same."""
+        if self.digest_of:
+            return self.digest_of
         whole = hashlib.sha256()
         for file in self.files:
             whole.update(f"{len(file.path)}:{file.path}:{file.sha256}\n".encode())
@@ -120,6 +128,13 @@ class Bundle:
                 f"{error.strerror or error}"
             ) from error
         return target
+
+    def tidy(self, runtime: Path, used: Collection[str]) -> None:
+        """Remove what was laid out before on this host, but for this and what is still `used` (absolute paths)."""
+        code = runtime / "code"
+        for folder in code.iterdir():
+            if folder.name != self.digest and not folder.name.startswith(".new-") and str(folder) not in used:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def moved(self, graph: Graph, root: Path) -> Graph:
         """The same graph as it is on a host where this lies in `root`: for that host's plan.
@@ -194,7 +209,7 @@ def pack(graph: Graph) -> Bundle:
     ]
     scripts = {name: graph.script_path(name).relative_to(root).as_posix() for name in graph.nodes}
     folder = graph.folder.relative_to(root).as_posix()
-    return Bundle(tuple(sorted(packed, key=lambda file: file.path)), folder, scripts)
+    return Bundle(tuple(sorted(packed, key=lambda file: file.path)), folder, scripts, str(root))
 
 
 def _sources(graph: Graph) -> Iterator[tuple[Path, Path]]:
