@@ -79,8 +79,12 @@ class ZmqSinkBridge(SinkBridge):
         self.prepare()
         assert self._socket is not None
         stamps = (timestamps + offset_between(self._local, self.clock)).tolist()
-        for sample, stamp in zip(data, stamps, strict=True):
-            self._socket.send_multipart(self._codec.encode(sample, stamp), copy=self._copy)
+        send, more, copy = self._socket.send, zmq.SNDMORE, self._copy
+        for topic, stamp, sample in self._codec.encode(data, stamps):
+            # One by one: `send_multipart` looks at each part twice.
+            send(topic, more)
+            send(stamp, more)
+            send(sample, 0, copy)
 
     def close(self) -> None:
         """Free the port, after subscribers had a moment to get what is queued."""

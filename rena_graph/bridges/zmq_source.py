@@ -159,6 +159,7 @@ class ZmqSourceBridge(SourceBridge):
         stamps: list[float] = []
         payloads: list[bytes] = []
         room = MAX_CHUNK_BYTES
+        to_graph = self._to_graph()
         for _ in range(_BATCH):
             try:
                 parts: list[Any] = socket.recv_multipart(zmq.NOBLOCK)
@@ -166,7 +167,8 @@ class ZmqSourceBridge(SourceBridge):
                 break
             message = self._codec.decode(parts)
             if isinstance(message, Message):
-                stamps.append(self._graph_time(message.timestamp))
+                stamp = message.timestamp
+                stamps.append(self.clock() if stamp is None or to_graph is None else stamp + to_graph)
                 payloads.append(message.payload)
                 room -= len(message.payload)
                 if room <= 0:
@@ -178,9 +180,8 @@ class ZmqSourceBridge(SourceBridge):
             timestamps = timeline.clean(np.array(stamps), self.clock(), row)
             writer.publish(self._codec.join(payloads), timestamps, float(timestamps[0]))
 
-    def _graph_time(self, timestamp: float | None) -> float:
-        if timestamp is None or self.source.clock == "arrival":
-            return self.clock()
-        if self.source.clock == "unix":
-            return timestamp + self._wall.offset()
-        return timestamp + offset_between(self.clock, self._local)
+    def _to_graph(self) -> float | None:
+        """Seconds from the sender's clock to graph time, for all that has arrived by now; None: arrival counts."""
+        if self.source.clock == "arrival":
+            return None
+        return self._wall.offset() if self.source.clock == "unix" else offset_between(self.clock, self._local)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +18,7 @@ _DOUBLE = struct.Struct("<d")
 _SINGLE = struct.Struct("<f")
 
 
-@dataclass(frozen=True)
-class Message:
+class Message(NamedTuple):
     """A sound message.
 
     Parameters
@@ -35,8 +33,7 @@ class Message:
     payload: bytes
 
 
-@dataclass(frozen=True)
-class Malformed:
+class Malformed(NamedTuple):
     """A message under our topic that is not a sample of the stream."""
 
     reason: str
@@ -106,7 +103,12 @@ class SampleCodec:
         data: NDArray[Any] = np.frombuffer(raw, self._dtype).reshape(len(payloads), self.spec.channels)
         return data.astype(self.spec.numpy_dtype, copy=False)
 
-    def encode(self, sample: NDArray[Any], timestamp: float) -> list[Any]:
-        """The parts of one message; the sample ``(channels,)`` is not copied where its byte order is right already."""
-        little: NDArray[Any] = np.ascontiguousarray(sample, self._dtype)
-        return [self.topic, _DOUBLE.pack(timestamp), little.view(np.uint8).data]
+    def encode(self, data: NDArray[Any], timestamps: Sequence[float]) -> Iterator[tuple[bytes, bytes, memoryview]]:
+        """The parts of one message for each of the samples ``(samples, channels)``.
+
+        Samples are not copied where they lie in memory as they do on the wire.
+        """
+        little: NDArray[Any] = np.ascontiguousarray(data, self._dtype)
+        raw, size, pack = little.reshape(-1).view(np.uint8).data, self._bytes, _DOUBLE.pack
+        for at, timestamp in enumerate(timestamps):
+            yield self.topic, pack(timestamp), raw[at * size : (at + 1) * size]

@@ -98,7 +98,7 @@ def test_both_ways_to_count_agree(chunks: list[list[int]]) -> None:
     vectors.forget(NOW)
     for steps in chunks:
         stamps = now + np.cumsum(steps) / 1000
-        assert vectors.feed(stamps) == loop._feed_few(stamps.tolist(), now)
+        assert vectors._feed_many(stamps, now) == loop._feed_few(stamps.tolist(), now)
         now = float(stamps[-1])
 
 
@@ -118,3 +118,15 @@ def test_nothing_is_counted_around_stamps_that_were_replaced() -> None:
     timeline.clean(np.array([np.nan]), NOW, row)
     timeline.clean(np.array([NOW + 0.01]), NOW, row)
     assert row.ints[StreamColumn.SOURCE_GAPS] == 0
+
+
+@pytest.mark.parametrize("count", [1, 128, 129, 300])
+def test_a_stamp_that_steps_back_is_raised_however_many_come_with_it(count: int) -> None:
+    row = memory_row()
+    stamps = NOW + np.arange(count + 1) / 1000
+    stamps[count // 2] -= 0.01
+    before = Timeline(1000.0)
+    before.clean(stamps[:1] - 0.001, NOW, row)
+    cleaned = before.clean(stamps[: count + 1], NOW + 1, row)
+    assert (np.diff(cleaned) >= 0).all()
+    assert row.ints[StreamColumn.SOURCE_BACKWARDS] == 1

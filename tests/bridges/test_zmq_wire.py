@@ -24,17 +24,19 @@ SAMPLE = np.array([1, 2, 3], "<f4").tobytes()
 def test_what_is_sent_is_what_is_read(data: st.DataObject, dtype: str, channels: int, stamp: float) -> None:
     codec = SampleCodec(StreamSpec("S", channels, dtype), "S")
     sample = data.draw(hnp.arrays(dtype, channels))
-    message = codec.decode([bytes(part) for part in codec.encode(sample, stamp)])
+    before, parts = codec.encode(np.stack([np.zeros_like(sample), sample]), [0.0, stamp])
+    message = codec.decode([bytes(part) for part in parts])
     assert isinstance(message, Message)
     assert message.timestamp == stamp
+    assert bytes(before[2]) == bytes(sample.nbytes)
     back = codec.join([message.payload, message.payload])
     assert back.dtype == sample.dtype
     np.testing.assert_array_equal(back, [sample, sample])
 
 
 def test_the_bytes_are_those_of_the_original() -> None:
-    parts = [bytes(part) for part in CODEC.encode(np.array([1, 2, 3], np.float32), 1.5)]
-    assert parts == [b"EEG", struct.pack("<d", 1.5), struct.pack("<3f", 1, 2, 3)]
+    ((topic, stamp, sample),) = CODEC.encode(np.array([[1, 2, 3]], np.float32), [1.5])
+    assert [topic, stamp, bytes(sample)] == [b"EEG", struct.pack("<d", 1.5), struct.pack("<3f", 1, 2, 3)]
 
 
 def test_three_parts_two_parts_and_a_short_timestamp() -> None:

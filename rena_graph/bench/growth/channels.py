@@ -20,7 +20,7 @@ __all__ = ["measure", "two_copies"]
 SIZES, QUICK_SIZES = (1, 10, 100, 1000, 10_000, 100_000, 1_000_000), (1, 1000)
 SAMPLES, RATE = 2, 20.0
 """Samples a message, the fewest that have room for a header where there is one channel; messages a second."""
-SECONDS, QUICK_SECONDS = 2.0, 0.8
+SECONDS, QUICK_SECONDS = 1.5, 0.8
 WINDOW = 0.2
 """Seconds that the consumer's window holds."""
 FIRST = 5

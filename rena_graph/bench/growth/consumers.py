@@ -17,7 +17,7 @@ from rena_graph.bench.rows import Bench
 __all__ = ["document", "last_of", "measure"]
 
 SIZES, QUICK_SIZES = (1, 2, 4, 8, 16), (1, 3)
-SECONDS, QUICK_SECONDS = 2.0, 0.8
+SECONDS, QUICK_SECONDS = 1.5, 0.8
 FIRST = 20
 """Messages at the beginning that are not counted."""
 UNITS = {

@@ -12,7 +12,7 @@ __all__ = ["document", "measure"]
 
 SIZES, QUICK_SIZES = (1, 2, 5, 10, 20, 50), (1, 4)
 FREQUENCY, CHANNELS = 50.0, 8
-SECONDS, QUICK_SECONDS = 2.5, 0.8
+SECONDS, QUICK_SECONDS = 2.0, 0.8
 UNITS = {
     "a node, processor time a loop": "µs",
     "the producer, processor time a loop": "µs",

@@ -16,7 +16,7 @@ __all__ = ["document", "measure"]
 
 SIZES, QUICK_SIZES = (1, 10, 100, 1000, 3000, 10_000), (10, 1000)
 CHANNELS = 8
-SECONDS, QUICK_SECONDS = 2.0, 0.8
+SECONDS, QUICK_SECONDS = 1.5, 0.8
 FEWEST = 5
 """Loops that must be looked at, however slow they are."""
 FASTEST = 10_000.0

@@ -18,7 +18,7 @@ Each end counts on nothing but its own state: every message may be lost, and is 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import msgpack
@@ -127,7 +127,8 @@ _KINDS: dict[bytes, tuple[type[Any], tuple[type, ...]]] = {
 
 def pack(message: Message) -> bytes:
     """The first frame."""
-    return _PREFIX + message.kind + bytes(msgpack.packb(list(astuple(message))))
+    # The fields in their order, without the deep copies of `dataclasses.astuple`, which take longer than all the rest.
+    return _PREFIX + message.kind + bytes(msgpack.packb([*vars(message).values()]))
 
 
 def unpack(frames: Sequence[bytes | memoryview]) -> Message:

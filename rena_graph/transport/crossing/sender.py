@@ -30,6 +30,8 @@ PIECE_BYTES = 256 * 1024
 """A message carries so many bytes of samples at most, or one sample; a frame of it no more."""
 _BEHIND = 8
 """Chunks that wait before several go in one message."""
+_COPY_BELOW = 65536
+"""Bytes; below, that ZMQ copies a frame is cheaper than that it keeps count of who still holds it."""
 _HEARTBEAT = 0.25
 """Seconds between two words about where we are, so that a loss at the end is noticed."""
 _NAP = 0.02
@@ -93,6 +95,7 @@ class Sender:
         self._source = source
         self._codec = Codec(port.spec)
         self._piece = max(1, PIECE_BYTES // port.spec.sample_bytes)
+        self._copy = _BEHIND * port.spec.sample_bytes < _COPY_BELOW
         self._row = board.edge(edge.index).ints
         known = (self._row[EdgeColumn.POSITION], self._row[EdgeColumn.DROPPED_LINK]) if resume else (0, 0)
         reader = open_reader(port, edge, board, start=0)
@@ -160,8 +163,12 @@ class Sender:
             else:
                 self._socket.poll(int(_NAP * 1000))
 
+    def _heard(self) -> bool:
+        """Whether a message waits: asked of the socket itself, a poller made for that takes ten times as long."""
+        return bool(int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN)
+
     def _hear(self) -> None:
-        while self._socket.poll(0):
+        while self._heard():
             frames = self._socket.recv_multipart()
             try:
                 message = unpack(frames)
@@ -194,7 +201,7 @@ class Sender:
             if span is None or not self._send(span):
                 return sent
             sent = True
-            if self._socket.poll(0):
+            if self._heard():
                 return True
         return sent
 
@@ -223,7 +230,7 @@ class Sender:
     def _post(self, frames: list[Any]) -> bool:
         """Whether the queue took it."""
         try:
-            self._socket.send_multipart(cast("list[bytes]", frames), zmq.DONTWAIT, copy=False)
+            self._socket.send_multipart(cast("list[bytes]", frames), zmq.DONTWAIT, copy=self._copy)
         except zmq.Again:
             return False
         return True
