@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,43 @@ TRIES = 3
 """Of the short programs in each round, of which the fastest counts: the others were held up."""
 
 
+@dataclass(frozen=True)
+class Launch:
+    """When, in seconds from the command's start, a launch had come how far.
+
+    Attributes
+    ----------
+    checked : float
+        The graph is checked, and the run has its folder.
+    coordinator : float
+        Ray is up, and the coordinator.
+    processes : float
+        The processes of all nodes are up, and have their scripts before them.
+    running : float
+        Every node is ready, and the first sample is let in.
+    output : float
+        The first loop with data of a node that another one feeds.
+    """
+
+    checked: float
+    coordinator: float
+    processes: float
+    running: float
+    output: float
+
+
+STAGES = {
+    "checked": "the graph checked, a folder made",
+    "coordinator": "then Ray and the coordinator up",
+    "processes": "then the nodes' processes up",
+    "running": "then all nodes ready",
+    "output": "then the first output",
+}
+
+
 def measure(bench: Bench) -> list[Figure]:
     """See the table of rows."""
-    ours: list[float] = []
+    launches: list[Launch] = []
     bare: list[float] = []
     short: dict[str, list[float]] = {"numpy": [], "help": [], "import": []}
     for k in range(bench.rounds):
@@ -41,17 +76,29 @@ def measure(bench: Bench) -> list[Figure]:
             if turn == 0:
                 bare.append(_bare())
             else:
-                ours.append(_launch())
+                launches.append(_launch())
         for name, command in _commands().items():
             short[name].append(min(_seconds(command) for _ in range(TRIES)))
+    ours = [launch.output for launch in launches]
     beyond = tuple(a - b for a, b in zip(ours, bare, strict=True))
     numpy = tuple(1e3 * value for value in short["numpy"])
     return [
         Figure("launch to first output, beyond bare actors", "s", beyond, at_most=BEYOND_BARE),
         Figure("launch to first output", "s", tuple(ours), f"ray.init() and {NODES} actors", tuple(bare)),
+        *_stages(launches),
         Figure("rena-graph --help", "ms", tuple(1e3 * v for v in short["help"]), "import numpy", numpy, HELP),
         Figure("import rena_graph", "ms", tuple(1e3 * v for v in short["import"]), "import numpy", numpy, IMPORT),
     ]
+
+
+def _stages(launches: list[Launch]) -> list[Figure]:
+    """How long each stage of a launch took."""
+    figures, before = [], tuple(0.0 for _ in launches)
+    for name, what in STAGES.items():
+        reached = tuple(float(getattr(launch, name)) for launch in launches)
+        figures.append(Figure(f"launch: {what}", "s", tuple(b - a for a, b in zip(before, reached, strict=True))))
+        before = reached
+    return figures
 
 
 def _commands() -> dict[str, list[str]]:
@@ -98,16 +145,21 @@ def _document(path: Path) -> dict[str, Any]:
     }
 
 
-def _launch() -> float:
-    """Seconds from ``rena-graph launch`` to the first loop with data of a node that another one feeds."""
+def _launch() -> Launch:
+    """One launch, from the command line to the first loop with data of a node that another one feeds."""
     with tempfile.TemporaryDirectory(prefix="rena-graph-bench-") as name:
         path, graph = Path(name) / "first", Path(name) / "graph.json"
         graph.write_text(json.dumps(_document(path)), encoding="utf-8")
         command = [sys.executable, "-m", "rena_graph.cli", "launch", str(graph), "--allow-code", str(SCRIPTS)]
-        began = time.monotonic()
+        began, unix = time.monotonic(), time.time()
         with (Path(name) / "log").open("wb") as log:
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_environment(), start_new_session=True
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=_environment(name),
+                start_new_session=True,
             )
         try:
             while not path.exists() and process.poll() is None and time.monotonic() < began + PATIENCE:
@@ -120,9 +172,34 @@ def _launch() -> float:
         if not path.exists():
             said = (Path(name) / "log").read_text(encoding="utf-8", errors="replace")
             raise EnvironmentRefused(f"the graph of the benchmark gave no output:\n{said[-2000:]}")
-        return float(path.read_text(encoding="utf-8")) - began
+        output = float(path.read_text(encoding="utf-8")) - began
+        (folder,) = (Path(name) / "rena_graph" / "runs").iterdir()
+        return stages_of(folder, unix, output)
 
 
-def _environment() -> dict[str, str]:
-    """This process's own, without what lets it join the benchmark's Ray: the launch starts one."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+def stages_of(folder: Path, began: float, output: float) -> Launch:
+    """From what a run folder holds.
+
+    Parameters
+    ----------
+    folder : Path
+        The run's.
+    began : float
+        When the command was started, in seconds since 1970.
+    output : float
+        Seconds from then to the first output.
+    """
+    facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    lines = (folder / "events.jsonl").read_text(encoding="utf-8").splitlines()
+    at: dict[str, float] = {}
+    for event in map(json.loads, lines):
+        # The last of the nodes counts; the run's own phases come once.
+        reached = event.get("phase") if event["event"] == "phase" else event.get("state")
+        at[f"{event['event']} {reached}"] = event["time"] - began
+    return Launch(facts["created"] - began, at["phase starting"], at["state loading"], at["phase running"], output)
+
+
+def _environment(folder: str) -> dict[str, str]:
+    """This process's own, without what lets it join the benchmark's Ray: the launch starts one. Runs go to `folder`."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    return {**kept, "XDG_STATE_HOME": folder}

@@ -217,11 +217,32 @@ def test_a_process_of_that_row_that_dies_is_named(tmp_path: Path) -> None:
 
 def test_a_program_s_start_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(p11, "_bare", lambda: 2.0)
-    monkeypatch.setattr(p11, "_launch", lambda: 3.5)
+    monkeypatch.setattr(p11, "_launch", lambda: p11.Launch(0.5, 1.75, 2.5, 3.25, 3.5))
     figures = measure_row("P11", Bench(rounds=1, quick=True))
     assert figures[0].ours == (1.5,)
     assert figures[0].verdict == "met"
-    assert all(f.ours[0] > 0 and f.reference[0] > 0 for f in figures[2:])
+    assert [f.ours[0] for f in figures if f.what.startswith("launch: ")] == [0.5, 1.25, 0.75, 0.75, 0.25]
+    assert all(f.ours[0] > 0 and f.reference[0] > 0 for f in figures if f.against == "import numpy")
+
+
+def test_a_launch_s_stages_are_found_in_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(json.dumps({"created": 100.5}))
+    events = [
+        {"event": "phase", "phase": "starting", "time": 101.0},
+        {"event": "state", "node": "a", "state": "loading", "time": 102.0},
+        {"event": "state", "node": "b", "state": "loading", "time": 103.0},
+        {"event": "phase", "phase": "running", "time": 103.5},
+        {"event": "asked", "op": "stop", "time": 110.0},
+    ]
+    (tmp_path / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
+    assert p11.stages_of(tmp_path, 100.0, 3.75) == p11.Launch(0.5, 1.0, 3.0, 3.5, 3.75)
+
+
+@pytest.mark.long
+def test_a_launch_is_timed_from_the_command_line() -> None:
+    launch = p11._launch()
+    assert 0 < launch.checked < launch.coordinator < launch.processes <= launch.running
+    assert launch.output > launch.coordinator
 
 
 def test_what_may_not_be_less_is_judged_from_below() -> None:
