@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import GRAPHS
 from tests.hosts.cluster import Cluster
-from tests.hosts.rig import Host
+from tests.hosts.rig import BIN, Host
 from tests.hosts.studies import Results, example, play, run_study, samples_of
 from tests.hosts.test_several import nothing_left
 
@@ -95,6 +95,8 @@ def test_the_heart_rate_is_the_same_over_two_hosts(cluster: Cluster, tmp_path: P
     # The recording lies on the other host, whose clock is two hours ahead.
     two, status = run_study(cluster, heart_rate(tmp_path, far, far, head, head), "ecg", tmp_path / "kept.npz")
     assert crossings(status) == {("ECG", head.address), ("R-peaks", head.address)}
+    now = float(head.run(str(BIN / "python"), "-c", "import time; print(time.monotonic())"))
+    assert now - 200 < two["ECG.stamps"][0] < now, "graph time is the clock here"
     assert (len(two["ECG"]), len(two["R-peaks"])) == (108_000, 371)
     assert len(two["RR"]) == len(two["Heart-rate"]) == 370
     same(one, two, "ECG", ("ECG", "R-peaks"))
