@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,13 @@ class Hosts:
     async def ask_each(self, method: str, arguments: dict[str, tuple[Any, ...]]) -> dict[str, Path]:
         return {host: await self.have_at(host, method, *own) for host, own in arguments.items()}
 
-    async def have_at(self, host: str, method: str, bundle: Bundle, used: frozenset[str] | None = None) -> Path:
-        assert method == "place"
+    async def have_at(self, host: str, method: str, *arguments: Any) -> Any:
+        return await getattr(self, method)(host, *arguments)
+
+    async def has_code(self, host: str, at: str) -> bool:
+        return Path(at).is_dir()
+
+    async def place(self, host: str, bundle: Bundle, used: frozenset[str] | None = None) -> Path:
         if self.broken:
             raise EnvironmentRefused("no room")
         self.carried.append(host)
@@ -95,6 +101,9 @@ def test_what_has_changed_goes_again_before_a_life_begins(study: Path, tmp_path:
     (study / "b.py").write_text(SCRIPT + "\n")
     assert begins("b", 3)
     assert second.name not in hosts.lying("gpu"), "nobody runs from it any more"
+    shutil.rmtree(tmp_path / "gpu")
+    assert begins("b", 4), "all of the host's was lost"
+    assert (lies() / "b.py").is_file()
 
 
 def test_the_coordinator_s_own_host_needs_nothing_carried(study: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -41,6 +42,8 @@ class CarriedCode:
         """By node from where its present life was loaded."""
         self._roots: dict[str, str] = {}
         """By where something lies, or lay, from which folder here it came."""
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        """By host: what one node is to begin from must not be tidied away for another."""
 
     async def carry(self, layout: Layout) -> None:
         """Lay all out on the other hosts.
@@ -68,18 +71,20 @@ class CarriedCode:
         """
         if host not in self._lies:
             return False
-        if epoch:
-            try:
-                return await self._carry_again(node, host)
-            except RenaGraphError as error:
-                self._say("warning", f"begins with the scripts that its host has: {plain(error)}", node)
-        self._lives[node] = self._lies[host][1]
+        async with self._turns[host]:
+            if epoch:
+                try:
+                    return await self._carry_again(node, host)
+                except RenaGraphError as error:
+                    self._say("warning", f"begins with the scripts that its host has: {plain(error)}", node)
+            self._lives[node] = self._lies[host][1]
         return False
 
     async def _carry_again(self, node: str, host: str) -> bool:
         bundle = await asyncio.to_thread(pack, self._graph)
         before, at = self._lies[host]
-        if bundle.digest == before.digest and bundle.scripts == before.scripts:
+        same = bundle.digest == before.digest and bundle.scripts == before.scripts
+        if same and await self._agents.have_at(host, "has_code", at):
             self._lives[node] = at
             return False
         others = {where for name, where in self._lives.items() if name != node}

@@ -81,6 +81,10 @@ class AgentActor:
         """The run's folder of sockets on this host, and its public key; that is empty in a run of one host."""
         return self._runtime, self._agent.public_key
 
+    def has_code(self, at: str) -> bool:
+        """Whether what was laid out there is there still."""
+        return Path(at).is_dir()
+
     def place(self, code: Bundle, used: Collection[str] | None = None) -> Path:
         """Lay scripts and files of the graph out on this host; then what was there before goes, but for what is `used`.
 
