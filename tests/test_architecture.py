@@ -20,7 +20,7 @@ from rena_graph import errors
 PACKAGE = Path(rena_graph.__file__).parent
 
 LAYERS = (
-    ("errors",),
+    ("errors", "kernel"),
     ("graph",),
     ("streams",),
     ("script", "transport"),

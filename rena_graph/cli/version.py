@@ -7,6 +7,7 @@ from importlib import metadata
 
 import click
 
+from rena_graph import kernel
 from rena_graph.cli.output import columns, write_json, write_line
 
 __all__ = ["PACKAGES", "command", "versions"]
@@ -16,11 +17,12 @@ PACKAGES = ("ray", "pyzmq", "pylsl", "numpy", "networkx", "msgpack", "pydantic",
 
 
 def versions() -> dict[str, str | None]:
-    """Versions by distribution name, with ``python`` and ``system``; None where one is not installed."""
+    """Versions by distribution name, with ``python``, ``system`` and ``kernel``; None where one is not installed."""
     found: dict[str, str | None] = {
         "rena-graph": metadata.version("rena-graph"),
         "python": f"{platform.python_version()} ({platform.python_implementation()})",
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "kernel": kernel.describe(),
     }
     for name in PACKAGES:
         try:

@@ -18,6 +18,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from rena_graph import kernel
+
 __all__ = ["FILE_NAME", "Provenance", "describe_file", "describe_machine", "describe_versions"]
 
 FILE_NAME = "provenance.json"
@@ -35,6 +37,7 @@ def describe_versions() -> dict[str, str | None]:
         except metadata.PackageNotFoundError:
             found[name] = None
     found["liblsl"] = _liblsl()
+    found["kernel"] = kernel.describe()
     return found
 
 

@@ -236,6 +236,19 @@ class InputBuffer:
         """A writable view, shape ``(samples,)``, in seconds."""
         return self._stamps[self._first : self._end]
 
+    def ahead(self, count: int) -> tuple[int, int, Samples, Stamps] | None:
+        """Start, end and views of the window as `count` more samples will make it; None where they do not fit in."""
+        end = self._end + count
+        if end > len(self._stamps):
+            return None
+        first = max(self._first, end - self.window)
+        return first, end, self._data[first:end], self._stamps[first:end]
+
+    def shows(self, views: tuple[int, int, Samples, Stamps]) -> bool:
+        """Whether these, of :meth:`ahead`, show the window as it is now."""
+        first, end, data, _ = views
+        return first == self._first and end == self._end and data.base is self._data
+
     @property
     def new_count(self) -> int:
         """Samples in the window that came since :meth:`mark`."""

@@ -32,7 +32,7 @@ class InputPort:
         Which axis of the data that the script sees comes first.
     """
 
-    __slots__ = ("_data", "_new", "_seen", "_stamps", "buffer", "layout", "name", "pair")
+    __slots__ = ("_data", "_new", "_ready", "_seen", "_stamps", "buffer", "layout", "name", "pair")
 
     def __init__(self, name: str, buffer: InputBuffer | ShownWindow, layout: Layout = "samples_first") -> None:
         self.name = name
@@ -43,6 +43,7 @@ class InputPort:
         """What the script was shown last; None where it is shown no such stream."""
         self._data, self._stamps = self._arranged(buffer.data), buffer.timestamps
         self._new: tuple[NDArray[Any], NDArray[Any]] | int = 0
+        self._ready: tuple[int, int, NDArray[Any], NDArray[Any]] | None = None
 
     @property
     def spec(self) -> StreamSpec:
@@ -81,6 +82,12 @@ class InputPort:
         self._new = new
         buffer.mark()
 
+    def prepare(self) -> None:
+        """Make now the views that the next loop is shown if as much comes as came last: call it when nobody waits."""
+        new = self._new
+        if new and isinstance(new, int):
+            self._ready = self.buffer.ahead(new)
+
     def rehearse(self) -> None:
         """Make the views that :meth:`begin_loop` will make, for nobody."""
         _ = [self._arranged(self.buffer.data), self.buffer.timestamps, self.buffer.new_count]
@@ -106,8 +113,14 @@ class InputPort:
 
     def refresh(self, shown: dict[str, Pair]) -> None:
         """Show the window as it is now."""
-        buffer = self.buffer
-        self._data, self._stamps = self._arranged(buffer.data), buffer.timestamps
+        buffer, ready = self.buffer, self._ready
+        if ready is not None:
+            self._ready = None  # it keeps the array from being used again
+        if ready is not None and buffer.shows(ready):
+            _, _, data, self._stamps = ready
+        else:
+            data, self._stamps = buffer.data, buffer.timestamps
+        self._data = data if self.layout == "samples_first" else data.T
         self.pair = shown[self.name] = [self._data, self._stamps]
         self._seen = buffer.version
 

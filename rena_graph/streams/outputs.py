@@ -51,10 +51,11 @@ class _Stamped:
 class _Sender:
     """What :meth:`Outputs.collect` needs to know of one output, at hand."""
 
-    __slots__ = ("dtype", "either_way", "index", "on_nan", "seen", "spec", "stamps", "tail")
+    __slots__ = ("dtype", "either_way", "index", "name", "on_nan", "seen", "spec", "stamps", "tail")
 
     def __init__(self, index: int, port: OutputPort, rule: OrientationRule) -> None:
         self.index = index
+        self.name = port.name
         self.spec = spec = port.spec
         self.on_nan: OnNan = port.on_nan if spec.numpy_dtype.kind == "f" else "pass"
         self.seen = 0
@@ -93,6 +94,8 @@ class Outputs(dict[str, Any]):
         self._rule = channels_first_rule
         self._node = node
         self._senders = {port.name: _Sender(index, port, channels_first_rule) for index, port in enumerate(self.ports)}
+        self.senders = tuple(self._senders.values())
+        """In the order of :attr:`ports`."""
         self._all_stamps = tuple(sender.stamps for sender in self._senders.values())
         self._blank: dict[str, None] = dict.fromkeys(self._senders)
         super().__init__(self._blank)

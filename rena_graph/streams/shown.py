@@ -59,6 +59,13 @@ class ShownWindow:
         """Show of what comes before the first :meth:`show` only the newest `count` samples: the rest is cleared."""
         self._cleared = self._end - count
 
+    def ahead(self, count: int) -> None:
+        """Nothing: where the transport's memory will be shown is found out when it is."""
+
+    def shows(self, views: object) -> bool:
+        """Never: see :meth:`ahead`."""
+        return False
+
     def mark(self) -> None:
         """Nothing is new until the next :meth:`show`."""
         self._new = 0

@@ -8,7 +8,7 @@ from dataclasses import replace
 from rena_graph import compat
 from rena_graph.errors import NodeFailed, OutputRefused, UsageError
 from rena_graph.graph.document import EveryTrigger, NodeDef
-from rena_graph.runtime.node.feed import EveryGate
+from rena_graph.runtime.node.gate import EveryGate
 from rena_graph.runtime.node.script_loader import instantiate
 from rena_graph.runtime.setup import NodeSetup
 from rena_graph.script import LoopInfo, RenaScript, ScriptContext, conventions, keeps_state

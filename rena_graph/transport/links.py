@@ -83,6 +83,10 @@ def open_writer(
         from rena_graph.transport.strings import StringRingWriter
 
         return StringRingWriter(port, board, epoch, clock)
+    from rena_graph.transport import fast
+
+    if fast.usable and clock is time.monotonic:
+        return fast.FastRingWriter(port, board, epoch)
     from rena_graph.transport.ring import RingWriter
 
     return RingWriter(port, board, epoch, clock)
@@ -123,6 +127,10 @@ def open_reader(
         from rena_graph.transport.strings import StringRingReader
 
         return StringRingReader(port, edge, board, start, resume)
+    from rena_graph.transport import fast
+
+    if fast.usable:
+        return fast.FastRingReader(port, edge, board, start, resume)
     from rena_graph.transport.ring_reader import RingReader
 
     return RingReader(port, edge, board, start, resume)
@@ -137,9 +145,12 @@ def open_waiter(
         from rena_graph.transport.zmq_waiter import ZmqWaiter
 
         return ZmqWaiter(cast("Sequence[ZmqReader]", readers), clock)
+    from rena_graph.transport import fast
     from rena_graph.transport.ring_reader import RingReader
     from rena_graph.transport.waiter import RingWaiter
 
+    if fast.usable and clock is time.monotonic:
+        return fast.FastRingWaiter(cast("Sequence[RingReader]", readers))
     return RingWaiter(cast("Sequence[RingReader]", readers), clock)
 
 

@@ -11,9 +11,9 @@ from rena_graph.transport.ring_reader import RingReader
 
 __all__ = ["RingDoorbell", "RingWaiter"]
 
-_LONGEST = 1.0
+LONGEST = 1.0
 """Seconds after which any wait ends: Python serves a signal that came just before the sleep only after it."""
-_POLL = 0.001
+POLL = 0.001
 """Seconds between two looks at the rings that are too many for one system call."""
 
 
@@ -54,7 +54,7 @@ class RingWaiter:
         self._clock = clock
         self._foreign = clock is not time.monotonic
         watched = readers[: futex.MAX_WORDS - 1]
-        self._longest = _LONGEST if len(watched) == len(readers) else _POLL
+        self._longest = LONGEST if len(watched) == len(readers) else POLL
         self._bells = [(3 * i, reader.bell) for i, reader in enumerate(watched, 1)]
         own = (self.doorbell.address, True)
         self._all = futex.WaitSet([own, *((reader.bell_address, False) for reader in watched)])
@@ -69,7 +69,7 @@ class RingWaiter:
         May return early: callers look again.
         """
         now = self._clock()
-        latest = now + (self._longest if on_data else _LONGEST)
+        latest = now + (self._longest if on_data else LONGEST)
         if deadline is None or deadline > latest:
             deadline = latest
         # A timer that is over when it is set costs the kernel ten times what any other wait does.

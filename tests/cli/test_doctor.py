@@ -70,13 +70,26 @@ def test_a_missing_package_fails_and_an_optional_one_warns() -> None:
     assert found["numpy"] == ok("numpy", "2.0")
 
 
+def test_a_kernel_that_is_missing_warns_but_one_that_is_switched_off_does_not() -> None:
+    assert software.compiled_kernel("") == ok("kernel", "compiled")
+    assert software.compiled_kernel("RENA_GRAPH_KERNEL=python").verdict == "ok"
+    missing = software.compiled_kernel("not built: there was no C compiler when this was installed")
+    assert missing.verdict == "warn"
+    assert "install a C compiler" in (missing.remedy or "")
+
+
+def test_the_kernel_can_be_switched_off() -> None:
+    done = run_cli("version", "--json", env={"RENA_GRAPH_KERNEL": "python"})
+    assert json.loads(done.stdout)["kernel"] == "Python (RENA_GRAPH_KERNEL=python)"
+
+
 def test_every_dependency_is_looked_at() -> None:
     from importlib.metadata import requires
 
     wanted = {re.split(r"[^\w-]", text)[0] for text in requires("rena-graph") or () if "extra" not in text}
     assert "ray" in wanted
     assert wanted <= set(PACKAGES)
-    assert set(versions()) == {"rena-graph", "python", "system", *PACKAGES}
+    assert set(versions()) == {"rena-graph", "python", "system", "kernel", *PACKAGES}
 
 
 def test_a_missing_liblsl_fails(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import ctypes
 import json
+import mmap
 import os
 import pickle
+import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -17,6 +20,7 @@ from rena_graph.transport import waiter as ring_waiter
 from rena_graph.transport.board import Board
 from rena_graph.transport.interface import EdgeOptions, StreamPort
 from rena_graph.transport.links import open_reader, open_waiter, open_writer
+from rena_graph.transport.ring import RingWriter
 
 
 def say(line: str) -> None:
@@ -83,7 +87,7 @@ def read(port: StreamPort, board: Board, *, edge: EdgeOptions, pause: bool = Fal
 
 def echo(port: StreamPort, board: Board, *, back: StreamPort, edge: EdgeOptions) -> None:
     """Send each sample back, sleeping without any limit in between."""
-    ring_waiter._LONGEST = 3600.0
+    ring_waiter.LONGEST = 3600.0
     reader = open_reader(port, edge, board)
     writer = open_writer(back, board, 0)
     waiter = open_waiter(port.transport, [reader])
@@ -119,13 +123,34 @@ def die(port: StreamPort, board: Board, *, count: int, size: int) -> None:
     writer.publish(*chunk(port, 0, count))
     say("ready")
     writer._data = _Deadly(writer._data)
-    writer.publish(*chunk(port, 777_000, size))
+    RingWriter.publish(writer, *chunk(port, 777_000, size))
+
+
+def fault(port: StreamPort, board: Board, *, count: int, size: int) -> None:
+    """The same with the kernel's copy: the last page of what it copies cannot be read."""
+    writer = open_writer(port, board, 0)
+    writer.publish(*chunk(port, 0, count))
+    nbytes = size * port.spec.sample_bytes
+    pages = mmap.mmap(-1, nbytes)
+    data = np.frombuffer(pages, port.spec.dtype).reshape(size, port.spec.channels)
+    last = ctypes.c_void_p(data.ctypes.data + nbytes - mmap.PAGESIZE)
+    assert not ctypes.CDLL(None).mprotect(last, ctypes.c_size_t(mmap.PAGESIZE), ctypes.c_int(0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    say("ready")
+    writer.publish(data, np.arange(float(size)))
 
 
 def main() -> None:
     """Do what the one argument says."""
     facts = pickle.loads(base64.b64decode(sys.argv[1]))
-    roles: dict[str, Callable[..., None]] = {"write": write, "lap": lap, "read": read, "echo": echo, "die": die}
+    roles: dict[str, Callable[..., None]] = {
+        "write": write,
+        "lap": lap,
+        "read": read,
+        "echo": echo,
+        "die": die,
+        "fault": fault,
+    }
     role = roles[facts.pop("role")]
     with Board.attach(facts.pop("board")) as board:
         role(facts.pop("port"), board, **facts)

@@ -65,7 +65,7 @@ def test_no_torn_sample_is_delivered_while_the_writer_laps_the_reader(ring_stage
 
 def test_no_wakeup_is_lost(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two processes that sleep without a limit hand one sample to and fro: one lost wake-up and both sleep for ever."""
-    monkeypatch.setattr(ring_waiter, "_LONGEST", 3600.0)
+    monkeypatch.setattr(ring_waiter, "LONGEST", 3600.0)
     monkeypatch.setattr(zmq_waiter, "_LONGEST", 3600.0)
     there, back = stage.port(edges=(0,)), stage.port(edges=(1,))
     reader = stage.reader(back, 1)

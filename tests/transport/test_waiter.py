@@ -20,7 +20,7 @@ from .stage import LIMIT, Stage, numbered, stamps, take
 @pytest.fixture(autouse=True)
 def no_early_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """What should wake and does not must show: no wait ends by itself."""
-    monkeypatch.setattr(ring_waiter, "_LONGEST", 3600.0)
+    monkeypatch.setattr(ring_waiter, "LONGEST", 3600.0)
     monkeypatch.setattr(zmq_waiter, "_LONGEST", 3600.0)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from rena_graph import kernel
 from rena_graph.cli.examine.finding import Finding, fail, ok, warn
 from rena_graph.cli.version import versions
 from rena_graph.errors import MissingExtra
 
-__all__ = ["OPTIONAL", "liblsl", "packages"]
+__all__ = ["OPTIONAL", "compiled_kernel", "liblsl", "packages"]
 
 OPTIONAL = {"scipy": "signal"}
 """Packages that only some scripts need, with the extra that brings them."""
@@ -16,7 +17,9 @@ def packages(found: dict[str, str | None] | None = None) -> list[Finding]:
     """A finding for each package; `found` as :func:`rena_graph.cli.version.versions` gives it."""
     findings = []
     for name, version in (versions() if found is None else found).items():
-        if version is not None:
+        if name == "kernel":
+            findings.append(compiled_kernel())
+        elif version is not None:
             findings.append(ok(name, version))
         elif name in OPTIONAL:
             extra = f'pip install "rena-graph[{OPTIONAL[name]}]"'
@@ -24,6 +27,16 @@ def packages(found: dict[str, str | None] | None = None) -> list[Finding]:
         else:
             findings.append(fail(name, "not installed", "pip install --force-reinstall rena-graph"))
     return findings
+
+
+def compiled_kernel(missing: str | None = None) -> Finding:
+    """Whether the compiled kernel is at work; `missing`: why not, as :data:`rena_graph.kernel.missing` says."""
+    missing = kernel.missing if missing is None else missing
+    if not missing:
+        return ok("kernel", "compiled")
+    if missing.startswith(kernel.ENVIRONMENT):
+        return ok("kernel", f"Python, as {missing} asks")
+    return warn("kernel", f"Python ({missing})", "a hop then takes longer: install a C compiler, then rena-graph anew")
 
 
 def liblsl() -> Finding:

@@ -1,4 +1,4 @@
-"""How samples come from readers into a node's input window: one feed an edge, and the rules of when and how many."""
+"""How samples come from readers into a node's input window: one feed an edge, and the rules of how many."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from rena_graph.errors import NodeFailed
+from rena_graph.runtime.node.compiled import open_take
 from rena_graph.runtime.setup import InputSetup
 from rena_graph.streams.buffer import InputBuffer
 from rena_graph.streams.finite import describe, finite_rows
@@ -16,7 +17,7 @@ from rena_graph.streams.shown import ShownWindow
 from rena_graph.transport.board import EdgeColumn, Row
 from rena_graph.transport.interface import Samples, Stamps, StreamReader
 
-__all__ = ["EveryGate", "Feed"]
+__all__ = ["Feed"]
 
 _DROPPED = tuple(int(c) for c in EdgeColumn if c.name.startswith("DROPPED_"))
 # Plain ints: an enum member's lookup costs more than the store it is for.
@@ -63,12 +64,15 @@ class Feed:
         self.not_finite: str | None = None
         """What was kept from it, in words; for the loop to tell, and to forget."""
         self._node = node
-        self._last = math.nan
-        self._taken: list[tuple[int, float]] = []
+        self.newest_timestamp = math.nan
+        """Of what was made visible last; NaN before any."""
+        self._taken: list[tuple[int, float, float, float]] = []
         self._first_viewed = 0
         self._newly_viewed = 0
         self._lost_before = self._lost()
         self._behind = False
+        special = self.guarded or self._fill
+        self._plain = None if special else open_take(reader, self._buffer)
 
     def go_on(self) -> None:
         """Go on in the place of a process that ended: its window is back, and nothing of what waits is passed over.
@@ -114,7 +118,7 @@ class Feed:
                 buffer.retract(len(stamps))
         buffer.clear_up_to_index(max(0, len(buffer) - held))
         buffer.mark()
-        self._last = last
+        self.newest_timestamp = last
 
     @property
     def was_shown(self) -> bool:
@@ -149,21 +153,32 @@ class Feed:
             The edge is declared lossless and samples were lost.
         """
         self._taken.clear()
-        if self._viewed is not None:
-            self._show(self._viewed, limit)
+        if self._plain is not None and limit is None and not self._behind:
+            taken = self._plain()
+            if taken is NotImplemented:
+                self._take_any(None)
+            elif taken is not None:
+                self.newest_timestamp = taken[2]
+                self._taken.append(taken)
         else:
-            assert self._buffer is not None
-            taken = self._copy(self._buffer, limit)
-            if self._in_runs and limit is None and not self._blocking:
-                # Over ZMQ what is pending ends where samples were lost.
-                while taken:
-                    taken = self._copy(self._buffer, None)
+            self._take_any(limit)
         if self._lossless and (lost := self._lost()) != self._lost_before:
             raise NodeFailed(
                 f"input {self.port.name!r} is declared lossless, and {lost - self._lost_before} samples of stream "
                 f'{self.setup.port.spec.name!r} were dropped; a slower source, policy "block" or a longer '
                 f"buffer_duration helps"
             )
+
+    def _take_any(self, limit: int | None) -> None:
+        if self._viewed is not None:
+            self._show(self._viewed, limit)
+            return
+        assert self._buffer is not None
+        count = self._copy(self._buffer, limit)
+        if self._in_runs and limit is None and not self._blocking:
+            # Over ZMQ what is pending ends where samples were lost.
+            while count:
+                count = self._copy(self._buffer, None)
 
     def _copy(self, buffer: InputBuffer, limit: int | None) -> int:
         reader = self.reader
@@ -187,13 +202,13 @@ class Feed:
             oldest = stamps.item(0) if len(stamps) else math.inf
             filled = 0
             if self._fill:
-                previous = None if math.isnan(self._last) else self._last
+                previous = None if math.isnan(self.newest_timestamp) else self.newest_timestamp
                 rate = self.setup.port.spec.rate
                 data, stamps, filled = fill_gaps(data, stamps, previous=previous, rate=rate, limit=self._window)
             evicted = buffer.append(data, stamps)
             if reader.commit(count):
-                self._last = newest
-                self._taken.append((first, oldest))
+                self.newest_timestamp = newest
+                self._taken.append((first, oldest, newest, math.nan))
                 if filled:
                     self._ints[_FILLED] += filled
                 if evicted:
@@ -250,8 +265,8 @@ class Feed:
         stamps = self._look_back(shown, count)
         self._newly_viewed = count
         if count and len(stamps):
-            self._last = stamps.item(-1)
-            self._taken.append((first, stamps.item(-min(count, len(stamps)))))
+            self.newest_timestamp = stamps.item(-1)
+            self._taken.append((first, stamps.item(-min(count, len(stamps))), self.newest_timestamp, math.nan))
 
     def _look_back(self, shown: ShownWindow, new_count: int) -> Stamps:
         data, stamps, self._first_viewed = self.reader.window(self._window)
@@ -273,10 +288,13 @@ class Feed:
     def origin(self) -> float:
         """Graph time of the oldest sample behind what was taken since :meth:`settle`; ``inf`` where nothing was."""
         origin = math.inf
-        for first, stamp in self._taken:
-            chunk = self.reader.chunk_at(first)
-            if chunk is not None and chunk.origin == chunk.origin and not chunk.origin > stamp:
-                stamp = chunk.origin
+        for first, stamp, _, known in self._taken:
+            if known == known:
+                stamp = known
+            else:
+                chunk = self.reader.chunk_at(first)
+                if chunk is not None and chunk.origin == chunk.origin and not chunk.origin > stamp:
+                    stamp = chunk.origin
             if stamp < origin:
                 origin = stamp
         return origin
@@ -284,7 +302,7 @@ class Feed:
     def settle(self) -> None:
         """What was taken so far has had its effect: note what a restarted node needs to go on from here."""
         if self._taken:
-            self._floats[_LAST_TIMESTAMP] = self._last
+            self._floats[_LAST_TIMESTAMP] = self.newest_timestamp
             self._taken.clear()
         # One more than the window holds, since an empty one that is shown is not one that is not shown.
         self._ints[_HELD] = 0 if self.port.pair is None else len(self.port.buffer) + 1
@@ -302,16 +320,11 @@ class Feed:
         """Whether the script looks at the transport's own memory."""
         return self._viewed is not None
 
-    @property
-    def newest_timestamp(self) -> float:
-        """Of what was made visible last; NaN before any."""
-        return self._last
-
     def reaches(self, timestamp: float) -> bool:
         """Whether all samples stamped up to `timestamp` have arrived, as far as one can tell: a later one has."""
         pending = self.reader.pending()
         if not pending:
-            return self._last >= timestamp
+            return self.newest_timestamp >= timestamp
         _, stamps = self.reader.peek(pending)
         return bool(stamps[-1] >= timestamp)
 
@@ -322,78 +335,3 @@ class Feed:
             return 0
         _, stamps = self.reader.peek(pending)
         return int(np.searchsorted(stamps, timestamp, side="right"))
-
-
-class EveryGate:
-    """Decides when the next block of a sample-counted trigger is complete, and what it holds.
-
-    Blocks are aligned to the stream's absolute sequence: block `k` is the samples from ``k * every`` to
-    ``(k + 1) * every - 1``. Where samples were lost, the rest of their block is passed over, so that each loop gets a
-    whole block or none.
-
-    Parameters
-    ----------
-    block : Feed
-        The counted stream.
-    others : sequence of Feed
-        The other inputs (delayed ones left out), which are cut at the block's last timestamp.
-    every : int
-        Samples a block.
-    wait : float
-        Seconds to wait for the others at most, from the moment at which the block was seen complete.
-    """
-
-    def __init__(self, block: Feed, others: list[Feed], every: int, wait: float) -> None:
-        self._block = block
-        self._others = others
-        self.every = every
-        self.rate = block.setup.port.spec.rate
-        self._wait = wait
-        self._complete_since: float | None = None
-
-    def _align(self) -> None:
-        reader = self._block.reader
-        beyond = reader.position % self.every
-        if beyond and (pending := reader.pending()):
-            reader.skip(min(self.every - beyond, pending))
-
-    def ready(self, now: float) -> bool:
-        """Whether a loop may begin."""
-        self._align()
-        reader = self._block.reader
-        if reader.pending() < self.every or reader.position % self.every:
-            self._complete_since = None
-            return False
-        if not self._others:
-            return True
-        if self._complete_since is None:
-            self._complete_since = now
-        if now >= self._complete_since + self._wait:
-            return True
-        return all(other.reaches(self._end()) for other in self._others)
-
-    def pass_over(self) -> None:
-        """Leave out all whole blocks but the newest."""
-        self._align()
-        reader = self._block.reader
-        if (blocks := reader.pending() // self.every) > 1 and not reader.position % self.every:
-            reader.skip((blocks - 1) * self.every, "newest")
-            self._complete_since = None
-
-    def _end(self) -> float:
-        _, stamps = self._block.reader.peek(self.every)
-        return float(stamps[-1])
-
-    @property
-    def deadline(self) -> float:
-        """When waiting for the others ends; ``inf`` while the block itself is not complete."""
-        return math.inf if self._complete_since is None else self._complete_since + self._wait
-
-    def take(self) -> None:
-        """Let the block, and what belongs to it, in."""
-        end = self._end()
-        for other in self._others:
-            if count := other.count_up_to(end):
-                other.take(count)
-        self._complete_since = None
-        self._block.take(self.every)

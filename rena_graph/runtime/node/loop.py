@@ -8,32 +8,28 @@ from collections.abc import Callable, Sequence
 from rena_graph.errors import OutputRefused
 from rena_graph.graph.document import EveryTrigger, NodeDef
 from rena_graph.runtime.clock import Clock
+from rena_graph.runtime.node.compiled import SOME_LEFT, open_send
 from rena_graph.runtime.node.eager import EagerWait
-from rena_graph.runtime.node.feed import EveryGate, Feed
+from rena_graph.runtime.node.feed import Feed
+from rena_graph.runtime.node.gate import EveryGate
 from rena_graph.runtime.node.loop_report import LoopReport
 from rena_graph.runtime.node.pacer import ClockPacer, DataPacer
 from rena_graph.runtime.node.rehearsal import Rehearsal
+from rena_graph.runtime.node.tally import open_tally
 from rena_graph.script import RenaScript
 from rena_graph.streams.finite import NotFinite
 from rena_graph.streams.inputs import Inputs
 from rena_graph.streams.outputs import Outputs
 from rena_graph.transport.backpressure import leave
 from rena_graph.transport.board import NodeColumn, Row, StreamColumn
-from rena_graph.transport.histogram import bucket_of
 from rena_graph.transport.interface import StreamWriter, Waiter
 
 __all__ = ["BEAT", "NodeLoop", "release_edges"]
 
 # Plain ints: an enum member's lookup costs more than the store it is for.
-_AGE = int(NodeColumn.AGE)
 _BEAT_NS = int(NodeColumn.BEAT_NS)
-_FIRST_LOOP_NS = int(NodeColumn.FIRST_LOOP_NS)
-_LAST_LOOP_NS = int(NodeColumn.LAST_LOOP_NS)
-_LOOP_NS = int(NodeColumn.LOOP_NS)
-_LOOP_NS_MAX = int(NodeColumn.LOOP_NS_MAX)
 _LOOP_STARTED_NS = int(NodeColumn.LOOP_STARTED_NS)
 _LOOPS = int(NodeColumn.LOOPS)
-_OVERRUNS = int(NodeColumn.OVERRUNS)
 _OWN_NS = int(NodeColumn.OWN_NS)
 _SKIPPED = int(NodeColumn.SKIPPED)
 _STEPS_LEFT = int(NodeColumn.STEPS_LEFT)
@@ -102,7 +98,8 @@ class NodeLoop:
         commit: Callable[[], None] = _nothing,
     ) -> None:
         self._script = script
-        self._inputs = inputs
+        self._begin = tuple(port.begin_loop for port in inputs.ports)
+        self._shown = inputs.buffer
         self._feeds = tuple(feeds)
         self._outputs = outputs
         self._writers = tuple(writers)
@@ -111,16 +108,16 @@ class NodeLoop:
         self._clock = clock
         self._now_ns = clock.now_ns
         self._publishers = tuple(writer.publish for writer in writers)
+        self._send = open_send(outputs, self._writers)
+        # The kernel makes timestamps where they go: none are to be made beforehand.
+        own = () if self._send is not None else (outputs.prepare,)
+        self._prepare = (*own, *(feed.port.prepare for feed in self._feeds))
         self._passes_on = bool(self._feeds and self._writers)
         self._report = report
         self._before_loop = before_loop
         self._commit = commit
         self._info = script.loop_info
-        self._loop_times = row.histogram(0)
-        self._lateness = row.histogram(1)
-        self._ages = row.histogram(2)
-        self._output_ages = row.histogram(4)
-        self._outs = row.histogram(3)
+        self._tally = open_tally(row)
         self._viewed = tuple(f for f in self._feeds if f.viewed)
         self._guarded = tuple(f for f in self._feeds if f.guarded)
         self._delayed = tuple(f for f in self._feeds if f.setup.definition.delayed)
@@ -271,7 +268,8 @@ class NodeLoop:
                 self._gate.take()
             for feed in self._delayed:
                 feed.take()
-        self._inputs.begin_loop()
+        for begin in self._begin:
+            begin(self._shown)
         self._info.begin(now)
         ints, now_ns = self._row.ints, self._now_ns
         ints[_LOOP_STARTED_NS] = started = now_ns()
@@ -297,10 +295,9 @@ class NodeLoop:
             if feed.not_finite is not None:
                 self._report.not_finite(feed.not_finite, fails=False)
                 feed.not_finite = None
-        self._count(now, started, took, out)
-        if made_of == made_of:
-            self._count_age(now + out / 1e9 - made_of, self._output_ages)
-        self._outputs.prepare()
+        self._count(now, started, took, out, made_of)
+        for prepare in self._prepare:
+            prepare()
         ints[_OWN_NS] += now_ns() - began - took
 
     def _pass_over(self, now: float) -> None:
@@ -324,43 +321,22 @@ class NodeLoop:
                 origin = min(origin, feed.origin())
         return origin if origin != math.inf else math.nan
 
-    def _count(self, now: float, started: int, took: int, out: int) -> None:
+    def _count(self, now: float, started: int, took: int, out: int, made_of: float) -> None:
         """What one loop adds to the node's counters, and to its pacer. `out`: from `now` until the outputs were out."""
-        ints = self._row.ints
+        late = math.nan
         if not self.paused:  # a single step meets no deadline, and passes over none
             pacer = self._pacer
             if self._on_clock:
-                late = int((now - pacer.deadline) * 1e9)
-                self._lateness[bucket_of(late)] += 1
-                self._outs[bucket_of(late + out)] += 1
+                late = now - pacer.deadline
             if skipped := pacer.begin(now):
-                ints[_SKIPPED] += skipped
+                self._row.ints[_SKIPPED] += skipped
         newest = -math.inf
         for feed in self._feeds:
             if feed.newest_timestamp > newest:  # false of NaN: nothing has come yet
                 newest = feed.newest_timestamp
-        if newest != -math.inf:
-            age = now - newest
-            self._row.floats[_AGE] = age
-            self._count_age(age, self._ages)
-        if not ints[_FIRST_LOOP_NS]:
-            ints[_FIRST_LOOP_NS] = started
-        ints[_LAST_LOOP_NS] = started
-        ints[_LOOPS] += 1
-        ints[_LOOP_NS] += took
-        if took > ints[_LOOP_NS_MAX]:
-            ints[_LOOP_NS_MAX] = took
-        self._loop_times[bucket_of(took)] += 1
-        if took > self._overrun_ns:
-            ints[_OVERRUNS] += 1
+        self._tally.count(now, started, took, out, late, newest, made_of, self._overrun_ns)
         if took > self._behind_ns:
             self._behind = True
-
-    def _count_age(self, seconds: float, ages: memoryview) -> None:
-        if seconds < 0:
-            self._row.add(NodeColumn.AHEAD)
-            seconds = 0.0
-        ages[bucket_of(int(seconds * 1e9))] += 1
 
     def _overtaken(self) -> bool:
         overtaken = [feed.overtaken() for feed in self._viewed]  # all are asked: each counts its own loss
@@ -368,8 +344,15 @@ class NodeLoop:
 
     def publish(self, origin: float = math.nan) -> bool:
         """Send what the script put into its outputs; whether there was anything."""
-        sent = False
-        for index, data, stamps in self._outputs.collect(self._clock.now(), self._refused, self._left_out):
+        if not self._outputs:
+            return False
+        sent, now = False, self._clock.now()
+        if self._send is not None:
+            done = self._send(now, origin)
+            if done < SOME_LEFT:
+                return bool(done)
+            sent = done > SOME_LEFT
+        for index, data, stamps in self._outputs.collect(now, self._refused, self._left_out):
             try:
                 self._publishers[index](data, stamps, origin)
                 sent = True

@@ -13,11 +13,13 @@ from rena_graph.runtime.node.loop_report import LoopReport
 from rena_graph.runtime.node.script_loader import instantiate
 from rena_graph.runtime.setup import InputSetup, NodeSetup
 from rena_graph.script import Conventions, RenaScript, ScriptContext, conventions, keeps_state
-from rena_graph.streams.buffer import InputBuffer, legacy_dtype
+from rena_graph.streams.buffer import legacy_dtype
+from rena_graph.streams.fast_window import FastWindow
 from rena_graph.streams.inputs import InputPort, Inputs
 from rena_graph.streams.outputs import OutputPort, Outputs
 from rena_graph.streams.params import Params
 from rena_graph.streams.shown import ShownWindow
+from rena_graph.transport import fast
 from rena_graph.transport.board import Board, StreamColumn
 from rena_graph.transport.commit import Commit
 from rena_graph.transport.interface import StreamReader, StreamWriter
@@ -90,7 +92,7 @@ class NodeParts:
 
     def _commits(self) -> Commit:
         board, setup = self._board, self.setup
-        return Commit(
+        return (fast.FastCommit if fast.usable else Commit)(
             board.node(setup.index),
             [board.edge(i.edge.index) for i in setup.inputs],
             [board.stream(o.port.index) for o in setup.outputs],
@@ -208,7 +210,7 @@ def make_port(setup: InputSetup, buffer_duration: float, rules: Conventions) -> 
         dtype = legacy_dtype(dtype)
     # The buffer is told of the stream as it arrives; picking is its own.
     arriving = replace(spec, channels=setup.port.spec.channels, channel_names=setup.port.spec.channel_names)
-    buffer = InputBuffer(arriving, window, dtype=dtype, duration=buffer_duration, pick=setup.pick)
+    buffer = FastWindow(arriving, window, dtype=dtype, duration=buffer_duration, pick=setup.pick)
     return InputPort(spec.name, buffer, rules.layout)
 
 

@@ -17,9 +17,8 @@ from rena_graph.transport.crossing.flow import Outgoing, Span
 from rena_graph.transport.crossing.keys import KeyPair, secure_client
 from rena_graph.transport.crossing.messages import Data, Grant, Offer, pack, unpack
 from rena_graph.transport.interface import ChunkInfo, EdgeOptions, StreamPort
-from rena_graph.transport.links import open_reader
+from rena_graph.transport.links import open_reader, open_waiter
 from rena_graph.transport.ring_reader import RingReader
-from rena_graph.transport.waiter import RingWaiter
 from rena_graph.transport.wire import Codec
 
 __all__ = ["PIECE_BYTES", "Sender", "tune"]
@@ -98,7 +97,7 @@ class Sender:
         reader = open_reader(port, edge, board, start=0)
         assert isinstance(reader, RingReader), "streams cross between hosts from ring to ring"
         self._reader = reader
-        self._waiter = RingWaiter([reader])
+        self._waiter = open_waiter("ring", [reader])
         self._stream_row = board.stream(port.index).ints
         self._flow = Outgoing(*known)
         self._count()

@@ -1,0 +1,98 @@
+"""What the compiled module offers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+LAYOUT: tuple[tuple[int, ...], ...]
+SOURCE: str
+
+class WriterCore:
+    _sequence: int
+    _floor: int
+    _chunks: int
+    _readers: int
+    _epoch: int
+    _limit: float
+    def _attach_core(
+        self,
+        words: memoryview,
+        bell: memoryview,
+        data: NDArray[Any],
+        stamps: NDArray[np.float64],
+        records: memoryview,
+        row: memoryview,
+        record_bytes: int,
+    ) -> None: ...
+    def publish(self, data: NDArray[Any], timestamps: NDArray[np.float64], origin: float = ...) -> int: ...
+
+class ReaderCore:
+    _position: int
+    _available: int
+    def _attach_core(
+        self,
+        words: memoryview,
+        data: NDArray[Any],
+        stamps: NDArray[np.float64],
+        records: memoryview,
+        row: memoryview,
+        latest: bool,
+        blocking: bool,
+    ) -> None: ...
+    def pending(self) -> int: ...
+
+class WindowCore:
+    _data: NDArray[Any]
+    _stamps: NDArray[np.float64]
+    _first: int
+    _end: int
+    _mark: int
+    _undo: Any
+    version: int
+    window: int
+    @property
+    def new_count(self) -> int: ...
+    def __len__(self) -> int: ...
+    def shows(self, views: tuple[int, int, NDArray[Any], NDArray[np.float64]]) -> bool: ...
+    def mark(self) -> None: ...
+
+class Sleeper:
+    def __init__(
+        self, words: tuple[tuple[int, bool], ...], longest: float, longest_on_data: float, held: object
+    ) -> None: ...
+    def wait(self, deadline: float | None, on_data: bool) -> None: ...
+
+class Tally:
+    def __init__(self, row: memoryview) -> None: ...
+    def count(
+        self,
+        now: float,
+        started: int,
+        took: int,
+        out: int,
+        late: float,
+        newest: float,
+        made_of: float,
+        longest: float,
+        /,
+    ) -> None: ...
+
+class Commits:
+    def __init__(
+        self,
+        cell: memoryview,
+        even: tuple[tuple[memoryview, memoryview], ...],
+        odd: tuple[tuple[memoryview, memoryview], ...],
+    ) -> None: ...
+    def commit(self) -> None: ...
+
+def send(
+    outputs: Mapping[str, object],
+    senders: Sequence[tuple[str, WriterCore | None, Any, int]],
+    now: float,
+    origin: float,
+    /,
+) -> int: ...
+def take(reader: ReaderCore, window: WindowCore, /) -> tuple[int, float, float, float] | None: ...

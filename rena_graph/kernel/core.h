@@ -1,0 +1,101 @@
+/* What the files of the kernel share: where things lie in shared memory, and how they are read and written.
+ *
+ * All of it is described, and done, in Python too: rena_graph/transport/ring.py, ring_reader.py, board.py and
+ * rena_graph/streams/buffer.py. The kernel does the ordinary case, and leaves every other one to Python.
+ */
+#ifndef RENA_GRAPH_CORE_H
+#define RENA_GRAPH_CORE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdint.h>
+#include <string.h>
+#include <structmember.h>
+
+#if !defined(__linux__) || !defined(__x86_64__)
+#error "rings need Linux on x86-64"
+#endif
+
+/* Words of a ring's header; transport/geometry.py. */
+enum { EPOCH = 8, FLOOR = 9, COMMITTED = 10, CHUNKS = 11, READERS = 24 };
+/* Columns of the board; transport/board.py. */
+enum { STREAM_PRODUCED = 0, STREAM_CHUNKS = 2, STREAM_BYTES = 3, STREAM_LAST_TIMESTAMP = 7 };
+enum { EDGE_POSITION = 0, EDGE_LAST_TIMESTAMP = 13, EDGE_DELIVERED = 15, EDGE_AWAY_NS = 41 };
+enum {
+    NODE_LOOPS = 5, NODE_OVERRUNS = 7, NODE_LOOP_NS = 10, NODE_LOOP_NS_MAX = 11, NODE_AGE = 13,
+    NODE_FIRST_LOOP_NS = 16, NODE_LAST_LOOP_NS = 17, NODE_AHEAD = 42,
+};
+/* Histograms of a node's row: loop times, lateness, ages, outputs out, their ages; transport/board.py. */
+enum { SCALARS = 64, BUCKETS = 128, LOOP_TIMES = 0, LATENESS = 1, AGES = 2, OUTS = 3, OUTPUT_AGES = 4 };
+
+/* One chunk's record; transport/chunk_table.py. */
+typedef struct {
+    uint64_t first, count;
+    double published, origin;
+    uint64_t epoch;
+} Record;
+
+typedef struct {
+    PyObject_HEAD
+    Py_buffer words, bell, data, stamps, records, row;
+    int attached;
+    unsigned long long sequence, floor, chunks, readers;
+    long long epoch;
+    double limit;
+    Py_ssize_t capacity, stamp_capacity, record_count, piece, row_bytes;
+} WriterCore;
+
+typedef struct {
+    PyObject_HEAD
+    Py_buffer words, data, stamps, records, row;
+    int attached, latest, blocking;
+    unsigned long long position;
+    long long available;
+    Py_ssize_t capacity, stamp_capacity, record_count, row_bytes;
+} ReaderCore;
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *data, *stamps, *undo;
+    char *rows;
+    double *times;
+    Py_ssize_t room, row_bytes, first, end, mark, version, window;
+} WindowCore;
+
+extern PyTypeObject WriterCoreType, ReaderCoreType, WindowCoreType, SleeperType, TallyType, CommitsType;
+
+PyObject *core_send(PyObject *module, PyObject *const *args, Py_ssize_t count);
+PyObject *core_take(PyObject *module, PyObject *const *args, Py_ssize_t count);
+int core_names(void);
+
+/* Aligned 64-bit accesses are whole on x86-64, and neither stores nor loads pass each other. */
+static inline uint64_t load(const void *base, int word)
+{
+    return __atomic_load_n((const uint64_t *)base + word, __ATOMIC_ACQUIRE);
+}
+
+static inline void store(void *base, int word, uint64_t value)
+{
+    __atomic_store_n((uint64_t *)base + word, value, __ATOMIC_RELEASE);
+}
+
+static inline void store_float(void *base, int word, double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    store(base, word, bits);
+}
+
+static inline void add(void *base, int word, uint64_t amount)
+{
+    store(base, word, load(base, word) + amount);
+}
+
+/* Bytes from which on other threads of the process may run during a copy. */
+#define LONG_COPY (1 << 20)
+
+void copy_rows(char *to, Py_ssize_t to_stride, const char *from, Py_ssize_t from_stride, Py_ssize_t row, Py_ssize_t count);
+void wake_all(void *word);
+double seconds_now(void);
+
+#endif
