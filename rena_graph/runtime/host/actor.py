@@ -91,7 +91,7 @@ class AgentActor:
         Gives where they are.
         """
         runtime = self._runtime.resolve()
-        at = code.place(runtime)
+        at = code.place(runtime, used or ())
         if used is not None:
             code.tidy(runtime, used)
         return at

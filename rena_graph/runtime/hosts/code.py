@@ -87,13 +87,15 @@ class Bundle:
             whole.update(f"{len(file.path)}:{file.path}:{file.sha256}\n".encode())
         return whole.hexdigest()
 
-    def place(self, runtime: Path) -> Path:
+    def place(self, runtime: Path, used: Collection[str] = ()) -> Path:
         """Lay the files out on the host that this is called on, whole or not at all. Once more is no harm.
 
         Parameters
         ----------
         runtime : Path
             The run's folder of sockets on this host.
+        used : collection of str
+            Where nodes run from now (absolute paths): what their scripts wrote beside the files there stays.
 
         Returns
         -------
@@ -109,7 +111,7 @@ class Bundle:
         target = runtime / "code" / self.digest
         try:
             if target.is_dir() and not target.is_symlink():
-                if self._lies_in(target):
+                if self._lies_in(target, more=str(target) in used):
                     return target
                 shutil.rmtree(target)
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -163,8 +165,8 @@ class Bundle:
         if len(set(paths)) != len(paths):
             raise EnvironmentRefused("the same path twice among the files of a graph")
 
-    def _lies_in(self, folder: Path) -> bool:
-        """Whether the very same files, and no others, are there."""
+    def _lies_in(self, folder: Path, *, more: bool = False) -> bool:
+        """Whether the very same files are there; and no others, unless there may be `more`."""
         wanted = {file.path: file.sha256 for file in self.files}
         try:
             there = {
@@ -174,7 +176,7 @@ class Bundle:
             }
         except OSError:
             return False
-        return there == wanted
+        return wanted.items() <= there.items() if more else there == wanted
 
 
 def pack(graph: Graph) -> Bundle:

@@ -100,6 +100,11 @@ def test_it_lies_there_once_and_is_mended(tmp_path: Path) -> None:
     assert bundle.place(tmp_path) == there
     assert script.read_bytes() == bundle.files[0].content
     assert [path.name for path in there.parent.iterdir()] == [bundle.digest]
+    (there / "results.csv").write_text("1")
+    bundle.place(tmp_path, {str(there)})
+    assert (there / "results.csv").exists(), "a node runs from it"
+    bundle.place(tmp_path)
+    assert not (there / "results.csv").exists()
 
 
 def test_code_from_an_allowed_folder_keeps_its_place_beside_the_graph(tmp_path: Path) -> None:
