@@ -19,7 +19,7 @@ from rena_graph.bench.figures import Figure
 from rena_graph.bench.peers.installed import find_interpreter, what_is_missing
 from rena_graph.bench.rows import Bench
 from rena_graph.errors import EnvironmentRefused
-from rena_graph.streams.buffer import InputBuffer
+from rena_graph.streams.fast_window import FastWindow
 from rena_graph.streams.input_port import InputPort
 from rena_graph.streams.inputs import Inputs
 from rena_graph.streams.spec import StreamSpec
@@ -58,7 +58,7 @@ def time_window(duration: float, loops: int) -> dict[str, float]:
     """
     spec = StreamSpec("EEG", CHANNELS, "float32", RATE)
     window = spec.window(duration, 0)
-    buffer = InputBuffer(spec, window)
+    buffer = FastWindow(spec, window)
     inputs = Inputs([InputPort("EEG", buffer)])
     data = np.random.default_rng(0).standard_normal((SAMPLES, CHANNELS)).astype(np.float32)
     stamps = np.arange(SAMPLES) / RATE

@@ -57,7 +57,8 @@ typedef struct {
 typedef struct {
     PyObject_HEAD
     PyObject *data, *stamps, *undo;
-    char *rows;
+    char *rows, format; /* format: of one value, as struct knows it; 0 where it takes more than a letter */
+    char plain;         /* nothing is picked, and nothing leaves for its age */
     double *times;
     Py_ssize_t room, row_bytes, first, end, mark, version, window;
 } WindowCore;

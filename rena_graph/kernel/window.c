@@ -1,7 +1,7 @@
 /* Taking in: the ordinary way of Feed.take, from a ring into a script's window. */
 #include "core.h"
 
-static PyObject *name_pending_slowly;
+static PyObject *name_pending_slowly, *name_append_slowly;
 
 static PyObject *reader_attach(ReaderCore *self, PyObject *args)
 {
@@ -82,6 +82,15 @@ static double origin_of(ReaderCore *self, uint64_t sequence, double stamp)
     return Py_NAN;
 }
 
+/* Whether so many samples go behind the others as they are, and none leaves that no loop saw; `first`: where it begins then. */
+static int fits(WindowCore *self, Py_ssize_t count, Py_ssize_t *first)
+{
+    Py_ssize_t end = self->end + count;
+    *first = end - self->first > self->window ? end - self->window : self->first;
+    return self->plain && self->rows != NULL && count <= self->window && end <= self->room
+        && *first <= (self->first > self->mark ? self->first : self->mark);
+}
+
 /* take(reader, window): all that is pending into the window, committed.
  *
  * Returns None where nothing is pending; NotImplemented, with nothing changed, where it is not the ordinary case; else
@@ -98,11 +107,8 @@ PyObject *core_take(PyObject *module, PyObject *const *args, Py_ssize_t argument
     long long count = look(self);
     if (count == 0)
         Py_RETURN_NONE;
-    Py_ssize_t end = window->end + (Py_ssize_t)count, first = window->first;
-    if (end - first > window->window)
-        first = end - window->window;
-    if (count < 0 || count > window->window || end > window->room || window->rows == NULL
-        || window->row_bytes != self->row_bytes || first > (window->first > window->mark ? window->first : window->mark))
+    Py_ssize_t end = window->end + (Py_ssize_t)count, first;
+    if (count < 0 || window->row_bytes != self->row_bytes || !fits(window, count, &first))
         Py_RETURN_NOTIMPLEMENTED;
     uint64_t position = self->position;
     char *row = self->row.buf;
@@ -174,6 +180,7 @@ static int set_data(WindowCore *self, PyObject *array, void *unused)
     /* The array owns its memory, and this object holds the array. */
     self->rows = plain ? view.buf : NULL;
     self->row_bytes = plain ? view.shape[1] * view.itemsize : 0;
+    self->format = plain && view.format[1] == 0 ? view.format[0] : 0;
     PyBuffer_Release(&view);
     Py_INCREF(array);
     Py_XSETREF(self->data, array);
@@ -216,6 +223,46 @@ static PyObject *get_new_count(WindowCore *self, void *unused)
     return PyLong_FromSsize_t(self->end - (self->first > self->mark ? self->first : self->mark));
 }
 
+static PyObject *append(WindowCore *self, PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+    Py_buffer data, stamps;
+    Py_ssize_t first;
+    int plain = 0;
+    if (names == NULL && count == 2 && PyObject_GetBuffer(args[0], &data, PyBUF_STRIDES | PyBUF_FORMAT) == 0) {
+        if (PyObject_GetBuffer(args[1], &stamps, PyBUF_STRIDES | PyBUF_FORMAT) == 0) {
+            Py_ssize_t rows = data.ndim == 2 ? data.shape[0] : 0;
+            plain = rows > 0 && self->format && data.format[0] == self->format && data.format[1] == 0
+                && data.shape[1] * data.itemsize == self->row_bytes && PyBuffer_IsContiguous(&data, 'C')
+                && stamps.ndim == 1 && stamps.shape[0] == rows && strcmp(stamps.format, "d") == 0
+                && PyBuffer_IsContiguous(&stamps, 'C') && fits(self, rows, &first);
+            PyObject *undo = NULL;
+            if (plain)
+                undo = Py_BuildValue("OOnnnn", self->data, self->stamps, self->first, self->end, self->mark, rows);
+            if (undo != NULL) {
+                Py_XSETREF(self->undo, undo);
+                memcpy(self->rows + self->end * self->row_bytes, data.buf, rows * self->row_bytes);
+                memcpy(self->times + self->end, stamps.buf, rows * sizeof(double));
+                self->end += rows;
+                self->first = first;
+                self->version++;
+            }
+            PyBuffer_Release(&stamps);
+        }
+        PyBuffer_Release(&data);
+    }
+    if (plain)
+        return PyErr_Occurred() ? NULL : PyLong_FromLong(0);
+    PyErr_Clear();
+    if (name_append_slowly == NULL && (name_append_slowly = PyUnicode_InternFromString("_append_slowly")) == NULL)
+        return NULL;
+    PyObject *method = PyObject_GetAttr((PyObject *)self, name_append_slowly);
+    if (method == NULL)
+        return NULL;
+    PyObject *result = PyObject_Vectorcall(method, args, count, names);
+    Py_DECREF(method);
+    return result;
+}
+
 static PyObject *mark(WindowCore *self, PyObject *unused)
 {
     self->mark = self->end;
@@ -253,6 +300,7 @@ static void window_dealloc(WindowCore *self)
 }
 
 static PyMethodDef window_methods[] = {
+    {"append", (PyCFunction)(void (*)(void))append, METH_FASTCALL | METH_KEYWORDS, "See InputBuffer.append."},
     {"shows", (PyCFunction)shows, METH_O, "See InputBuffer.shows."},
     {"mark", (PyCFunction)mark, METH_NOARGS, "See InputBuffer.mark."},
     {NULL},
@@ -271,6 +319,7 @@ static PyMemberDef window_members[] = {
     {"_first", T_PYSSIZET, offsetof(WindowCore, first), 0, NULL},
     {"_end", T_PYSSIZET, offsetof(WindowCore, end), 0, NULL},
     {"_mark", T_PYSSIZET, offsetof(WindowCore, mark), 0, NULL},
+    {"_plain", T_BOOL, offsetof(WindowCore, plain), 0, NULL},
     {"_undo", T_OBJECT, offsetof(WindowCore, undo), 0, NULL},
     {"version", T_PYSSIZET, offsetof(WindowCore, version), 0, NULL},
     {"window", T_PYSSIZET, offsetof(WindowCore, window), 0, NULL},

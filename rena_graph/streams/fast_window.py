@@ -15,5 +15,11 @@ if TYPE_CHECKING or kernel.core is not None:
     class FastWindow(_core.WindowCore, InputBuffer):
         """See :class:`~rena_graph.streams.buffer.InputBuffer`."""
 
+        def _start_anew(self, channels: int) -> None:
+            super()._start_anew(channels)
+            self._plain = self.pick is None and self.duration is None
+
+        _append_slowly = InputBuffer.append
+
 else:
     FastWindow = InputBuffer

@@ -6,7 +6,7 @@ import copy
 import gc
 import logging
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from numpy.typing import NDArray
 
+from rena_graph import kernel
 from rena_graph.errors import EnvironmentRefused
 from rena_graph.streams import buffer as buffer_module
 from rena_graph.streams.buffer import InputBuffer, legacy_dtype
+from rena_graph.streams.fast_window import FastWindow
 from rena_graph.streams.spec import StreamSpec
 
 CHANNELS = 2
@@ -54,6 +56,8 @@ class Model:
 class BufferMachine(RuleBasedStateMachine):
     """Appends, takes back, marks, clears, writes and replaces at random; keeps views and looks at them again."""
 
+    kind: ClassVar[type[InputBuffer]] = InputBuffer
+
     @initialize(window=st.integers(1, 12), duration=st.none() | st.floats(0.5, 20), large=st.booleans())
     def start(self, window: int, duration: float | None, large: bool) -> None:
         self.patch = pytest.MonkeyPatch()
@@ -62,7 +66,7 @@ class BufferMachine(RuleBasedStateMachine):
         if duration is not None:
             self.patch.setattr(buffer_module, "_FIRST_ROWS", 2)
         rate = 0.0 if duration is not None else 100.0
-        self.buffer = InputBuffer(StreamSpec("s", CHANNELS, "float32", rate), window, duration=duration)
+        self.buffer = self.kind(StreamSpec("s", CHANNELS, "float32", rate), window, duration=duration)
         self.model = Model(window, duration)
         self.kept: list[tuple[NDArray[Any], NDArray[Any]]] = []
         self.clock = 0.0
@@ -176,6 +180,18 @@ BufferMachine.TestCase.settings = settings(
     max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestBuffer = BufferMachine.TestCase
+
+
+class FastMachine(BufferMachine):
+    """The same with the window that the compiled kernel fills, where there is one."""
+
+    kind: ClassVar[type[InputBuffer]] = FastWindow
+
+
+FastMachine.TestCase.settings = BufferMachine.TestCase.settings
+TestFastWindow = pytest.mark.skipif(kernel.core is None, reason=f"no compiled kernel here: {kernel.missing}")(
+    FastMachine.TestCase
+)
 
 
 def filled(spec: StreamSpec, window: int, samples: int, **options: Any) -> InputBuffer:

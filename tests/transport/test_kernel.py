@@ -202,6 +202,20 @@ class KernelMachine(RuleBasedStateMachine):
             shown.append([part.tobytes() for part in world.shown.get(f"s{edge}", ())])
         assert shown[0] == shown[1]
 
+    @rule(edge=edges, count=counts, undo=st.booleans(), shape=st.sampled_from(["C", "F", "f4"]))
+    def append(self, edge: int, count: int, undo: bool, shape: str) -> None:
+        """As what waits is taken where it is looked at more closely."""
+        value = numbered(1000, count, CHANNELS)
+        value = {"C": value, "F": np.asfortranarray(value), "f4": value.astype("f4")}[shape]
+        evicted = set()
+        for world in self.worlds:
+            buffer = world.feeds[edge]._buffer
+            assert buffer is not None
+            evicted.add(buffer.append(value, stamps(1000, count)))
+            if undo and count:
+                buffer.retract(count)
+        assert len(evicted) == 1
+
     @rule(edge=edges, limit=counts)
     def take_some(self, edge: int, limit: int) -> None:
         for world in self.worlds:
