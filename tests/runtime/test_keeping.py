@@ -195,6 +195,35 @@ class Starved(Node):
         return {**super().report(), "cpu_loop": 0.005 * self.loops}
 
 
+def follow_stale(keeping: Keeping, node: Node, seconds: float) -> list[Change]:
+    """As the coordinator sees it: a node is stale once it has not looped for a second, and is not when it has."""
+    changes, loops, since = [], node.loops, node.now
+    for _ in range(round(seconds * 4)):
+        node.go(0.25)
+        if node.loops > loops:
+            loops, since = node.loops, node.now
+        stale = node.now - since > 1.0
+        running = set() if stale else {"n"}
+        changes += keeping.heard(report(n=node), running, node.now, {"n"} - running)
+    return changes
+
+
+@pytest.mark.parametrize("loop", [1.5, 2.5, 7.0, 1000.0])
+def test_a_node_so_starved_that_it_is_stale_is_named_for_what_it_is(loop: float) -> None:
+    keeping, node = Keeping(on_the_clock(n={})), Starved(loop=loop, frequency=20.0)
+    (change,) = follow_stale(keeping, node, 20)
+    assert change.now is Verdict.HOST_OVERLOADED
+    assert "it waits for a processor 97% of the time" in change.reason
+
+
+def test_a_node_that_hangs_is_stale_and_no_more() -> None:
+    keeping, node = Keeping(on_the_clock(n={})), Node()
+    follow(keeping, node, 10)
+    hung = Node(missed=1.0, now=node.now, loops=node.loops, looped=node.looped, waits=0.3)
+    assert follow_stale(keeping, hung, 20) == []
+    assert keeping.verdict("n") is None
+
+
 @given(st.floats(0.06, 0.9))
 def test_a_starved_node_is_named_for_what_it_is_however_long_its_loops_are(loop: float) -> None:
     keeping, node = Keeping(on_the_clock(n={})), Starved(loop=loop, frequency=20.0)

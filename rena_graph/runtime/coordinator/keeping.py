@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -28,6 +28,8 @@ REACHED = 0.95
 HELD = 0.2
 """Share of the time that a node waits for the readers of its outputs."""
 BUSY = 0.8
+STARVED = 0.5
+"""Share of the time for which a node without a sign of life waits for a processor, where that is why."""
 UNSURE = 1.5
 """Loops by whose waiting two looks may be wrong."""
 CROWDED = 0.9
@@ -221,7 +223,9 @@ class Keeping:
         """The verdict that holds now."""
         return self._records[node].verdict
 
-    def heard(self, report: Mapping[str, Any], running: Collection[str], now: float) -> list[Change]:
+    def heard(
+        self, report: Mapping[str, Any], running: Collection[str], now: float, stale: Collection[str] = ()
+    ) -> list[Change]:
         """A host reported; returns what has become another than it was.
 
         Parameters
@@ -232,6 +236,9 @@ class Keeping:
             The nodes that ought to loop now: neither paused, nor starting, nor without a sign of life.
         now : float
             Seconds.
+        stale : collection of str
+            Those that ought to loop and give no sign of life. Most of them hang; one that waits for a processor
+            all the while is short for the host's sake, and is named so.
         """
         if now - self._looked_at < LOOK_EVERY:
             return []
@@ -240,7 +247,7 @@ class Keeping:
         backlog, dropped = _left_behind(report)
         for name, node in report["nodes"].items():
             record = self._records[name]
-            if name not in running:
+            if name not in running and name not in stale:
                 self._records[name] = _Record()
                 continue
             outputs = [stream.name for stream in self._graph.outputs_of(name)]
@@ -257,12 +264,15 @@ class Keeping:
                 backlog=backlog.get(name, 0.0),
                 load=report["hosts"][node["host"]]["cpu"] or 0.0,
             )
-            change = self._look(record, look, node["frequency"] or math.inf, name)
+            if name in stale and not _starves(record.looks, look):
+                self._records[name] = _Record()
+                continue
+            change = self._look(record, look, node["frequency"] or math.inf, name, starved=name in stale)
             if change is not None:
                 changes.append(change)
         return changes
 
-    def _look(self, record: _Record, look: Counts, asked: float, name: str) -> Change | None:
+    def _look(self, record: _Record, look: Counts, asked: float, name: str, starved: bool) -> Change | None:
         looks = record.looks
         if looks and (look.had < looks[-1].had or look.loops < looks[-1].loops):
             looks.clear()  # another process
@@ -275,6 +285,8 @@ class Keeping:
         clocked = self._graph.nodes[name].trigger == "clock"
         limit = WELL if record.verdict is not None and record.verdict.trouble else SHORT
         seems, figures = judge(looks[0], look, asked, clocked=clocked, limit=limit)
+        if starved:  # of a loop that has not ended nothing is counted but its waiting
+            seems = Verdict.HOST_OVERLOADED
         return self._settle(record, name, seems, figures, look.at)
 
     def _settle(self, record: _Record, name: str, seems: Verdict, figures: Figures, now: float) -> Change | None:
@@ -294,6 +306,11 @@ class Keeping:
             return None
         record.verdict, record.reason, record.other = seems, figures.words(seems), None
         return Change(name, before, seems, record.reason)
+
+
+def _starves(looks: Sequence[Counts], now: Counts) -> bool:
+    """Whether a node has waited for a processor for most of the time that is looked back on; unknown counts as yes."""
+    return not looks or now.waited - looks[0].waited >= STARVED * (now.at - looks[0].at)
 
 
 def _left_behind(report: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, int]]:

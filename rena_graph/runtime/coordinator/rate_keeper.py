@@ -64,17 +64,15 @@ class RateKeeper:
 
     def heard(self, report: Mapping[str, Any], records: Mapping[str, NodeRecord], now: float) -> list[Reaction]:
         """A host reported; `records` say which nodes ought to loop now."""
-        running = {
-            name
-            for name, record in records.items()
-            if record.state is NodeState.RUNNING and record.stale_for is None and not record.debugged
-        }
+        looping = {n for n, record in records.items() if record.state is NodeState.RUNNING and not record.debugged}
+        stale = {name for name in looping if records[name].stale_for is not None}
+        running = looping - stale
         if not self._begun:
             self._begun = True
             if self.rates.origin is None:
                 self._take_up(report)
         reactions: list[Reaction] = [Command(node, message) for node, message in self.rates.heard(report, now)]
-        for change in self._keeping.heard(report, running, now):
+        for change in self._keeping.heard(report, running, now, stale):
             reactions += self._react(change)
         return reactions + self._slow_others(running, now)
 
