@@ -11,6 +11,7 @@ from rena_graph.graph.changed import with_formats
 from rena_graph.graph.document import EveryTrigger, NodeDef, SourceDef
 from rena_graph.graph.load import ports_in_use
 from rena_graph.graph.model import Graph, Stream
+from rena_graph.graph.requirements import requirements_text
 from rena_graph.graph.script_outline import outline_script
 from rena_graph.runtime.launch.client import choose_transport
 from rena_graph.runtime.plan import HostPaths, make_plan
@@ -94,6 +95,8 @@ def _node(graph: Graph, name: str) -> dict[str, Any]:
         "outputs": [stream.name for stream in graph.outputs_of(name)],
         "params": {key: param.value for key, param in graph.params_of(name).items()},
         "restart": node.restart.policy,
+        "pip": requirements_text(graph, name).splitlines(),
+        "environment": node.environment,
     }
 
 

@@ -50,6 +50,8 @@ def command(graph: Path, address: str | None, hosts: Path | None, as_json: bool,
     """
     from rena_graph.cli.dry_run import read_recordings
     from rena_graph.graph.load import load_graph
+    from rena_graph.graph.requirements import requirements_text
+    from rena_graph.runtime.hosts.environment import has_own
     from rena_graph.runtime.hosts.planner import place
 
     if (address is None) == (hosts is None):
@@ -65,12 +67,18 @@ def command(graph: Path, address: str | None, hosts: Path | None, as_json: bool,
             raise UsageError("a local Ray has one host, so that there is nothing to place: give auto or HOST:PORT")
         machines = _machines(address)
     placement = place(loaded, machines)
+    packages = {
+        name: {"pip": requirements_text(loaded, name).splitlines(), "environment": loaded.nodes[name].environment}
+        for name in loaded.nodes
+        if has_own(loaded, name)
+    }
     if as_json:
-        write_json(as_dict(placement))
+        write_json({**as_dict(placement), "packages": packages})
         return
     from rena_graph.cli.view.placement import placement_lines
+    from rena_graph.cli.view.plan import package_lines
 
-    for line in placement_lines(loaded.name, placement):
+    for line in [*placement_lines(loaded.name, placement), *package_lines(packages)]:
         write_line(line)
 
 

@@ -24,6 +24,7 @@ from rena_graph.graph.fields import (
     Channels,
     DType,
     FilePath,
+    HostPath,
     Label,
     Model,
     Name,
@@ -31,6 +32,7 @@ from rena_graph.graph.fields import (
     Port,
     PositiveSeconds,
     Rate,
+    RequirementText,
     Seconds,
 )
 from rena_graph.graph.sources import LslSource, RecordingSource, SimulateSource, SourceDef, StreamDef, ZmqSource
@@ -224,6 +226,10 @@ def _param_kind(value: object) -> str | None:
     return TAG + "value" if isinstance(value, (bool, int, float, str, list)) else None
 
 
+def _pip_kind(value: object) -> str | None:
+    return TAG + "list" if isinstance(value, list) else TAG + "file" if isinstance(value, str) else None
+
+
 def _one_of(kind: Any, allowed: str) -> Any:
     return Discriminator(kind, custom_error_type="wrong_kind", custom_error_message=allowed)
 
@@ -245,6 +251,11 @@ Param = Annotated[
     Annotated[ParamDef, Tag(TAG + "object")] | Annotated[ParamValue, Tag(TAG + "value")],
     _one_of(_param_kind, "true, false, a number, text, a list, or an object with keys type and value"),
 ]
+Pip = Annotated[
+    Annotated[Annotated[list[RequirementText], Field(max_length=MAX_ENTRIES)], Tag(TAG + "list")]
+    | Annotated[FilePath, Tag(TAG + "file")],
+    _one_of(_pip_kind, 'a list of requirements such as "scipy>=1.11", or the path of a requirements file'),
+]
 
 
 class NodeDef(Model):
@@ -264,6 +275,14 @@ class NodeDef(Model):
     )
     params: dict[Name, Param] = Field(
         default={}, max_length=MAX_ENTRIES, description="The script's parameters, by name."
+    )
+    pip: Pip = Field(
+        default=[],
+        description="Packages that its script needs beyond those of its host: requirements, or a requirements file.",
+    )
+    environment: HostPath | None = Field(
+        default=None,
+        description="A Python environment on its host with packages that it needs: a folder, or an interpreter.",
     )
     placement: PlacementDef = Field(default=PlacementDef(), description="What it needs of the machine that it runs on.")
     restart: RestartDef = Field(default=RestartDef(), description="What happens when it fails.")

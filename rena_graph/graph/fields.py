@@ -26,6 +26,7 @@ __all__ = [
     "DType",
     "FilePath",
     "HostName",
+    "HostPath",
     "Label",
     "Model",
     "Name",
@@ -33,6 +34,7 @@ __all__ = [
     "Port",
     "PositiveSeconds",
     "Rate",
+    "RequirementText",
     "Seconds",
     "text_of",
 ]
@@ -99,9 +101,17 @@ def _bind_address(value: str) -> str:
     return value
 
 
+def _absolute(value: str) -> str:
+    if not value.startswith("/"):
+        raise PydanticCustomError("malformed", "an absolute path, as it is on the node's host")
+    return value
+
+
 Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(text_of)]
 NodeName = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(text_of), AfterValidator(_node_name)]
 FilePath = Annotated[str, Field(min_length=1, max_length=4000), AfterValidator(text_of)]
+HostPath = Annotated[str, Field(min_length=1, max_length=4000), AfterValidator(text_of), AfterValidator(_absolute)]
+RequirementText = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(text_of)]
 Label = Annotated[str, Field(min_length=1, max_length=200)]
 HostName = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[^\s/@]+$")]
 BindAddress = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_bind_address)]

@@ -95,6 +95,9 @@ _ERRORS = {
     "G511": "A recording that is not there, or not a file that can be read.",
     "G512": "A recording that is neither XDF nor NPZ.",
     "G521": "One of the files of the graph is not there, or neither a file that can be read nor a folder.",
+    "G531": "A package that a node asks for in words that pip would not understand.",
+    "G532": "A requirements file that is not there, or cannot be read.",
+    "G533": "A node asks for a version of Ray or rena_graph, which are the same in all processes of a run.",
     # The outside
     "G601": "A port used twice.",
     "G602": "A port that is in use on this machine.",

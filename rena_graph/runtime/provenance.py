@@ -148,7 +148,14 @@ class Provenance:
         self.begin()
         script = self._scripts[node]
         others = sorted(path for path in files if path != script)
-        self._facts["nodes"][node] = {"script": describe_file(script), "modules": [describe_file(p) for p in others]}
+        self._facts["nodes"][node] |= {"script": describe_file(script), "modules": [describe_file(p) for p in others]}
+        self._write()
+
+    def environments(self, made: Mapping[str, dict[str, Any]]) -> None:
+        """These nodes have a Python of their own: by node its host, interpreter, and what pip installed for it."""
+        self.begin()
+        for node, environment in made.items():
+            self._facts["nodes"][node]["environment"] = environment
         self._write()
 
     def _write(self) -> None:

@@ -46,6 +46,23 @@ def test_it_says_who_is_where_and_what_flows(study: Path) -> None:
     assert "unknown, irregular" in done.stdout
 
 
+def test_packages_that_nodes_ask_for_are_listed(study: Path) -> None:
+    graph = json.loads((study / "study.json").read_text())
+    (study / "needs.txt").write_text("# for the net\nmne==1.8.0\n")
+    graph["nodes"]["classify"] |= {"pip": "needs.txt", "environment": "/opt/envs/torch"}
+    (study / "study.json").write_text(json.dumps(graph))
+    for words in (("plan", "study.json", "--hosts", "hosts.json"), ("launch", "study.json", "--dry-run")):
+        done = run_cli(*words, cwd=study)
+        assert done.returncode == 0, done.stderr
+        assert "classify  mne==1.8.0  from /opt/envs/torch" in done.stdout
+        said = json.loads(run_cli(*words, "--json", cwd=study).stdout)
+        if words[0] == "plan":
+            found = said["packages"]["classify"]
+        else:
+            found = next(node for node in said["nodes"] if node["name"] == "classify")
+        assert (found["pip"], found["environment"]) == (["mne==1.8.0"], "/opt/envs/torch")
+
+
 def test_as_json(study: Path) -> None:
     done = run_cli("plan", "study.json", "--hosts", "hosts.json", "--json", cwd=study)
     plan = json.loads(done.stdout)

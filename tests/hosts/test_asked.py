@@ -22,9 +22,10 @@ from rena_graph.runtime.hosts import fitness
 head, gpu, address = sys.argv[1:]
 ray.init(address=address, log_to_driver=False, configure_logging=False)
 fitness.ANSWER_WITHIN = 30.0
-found = fitness._ask_ray({"gpu": gpu, "head": head}, {"gpu": ["/not/there", sys.executable]})
+needs = {"gpu": (["/not/there", sys.executable], ["/not/env"]), "head": ([], [])}
+found = fitness._ask_ray({"gpu": gpu, "head": head}, needs)
 fitness.ANSWER_WITHIN = 1.0
-found |= fitness._ask_ray({"gone": "10.77.0.99"}, {})
+found |= fitness._ask_ray({"gone": "10.77.0.99"}, {"gone": ([], [])})
 print(json.dumps({host: facts if isinstance(facts, str) else asdict(facts) for host, facts in found.items()}))
 """
 
@@ -36,7 +37,7 @@ def test_each_host_tells_what_it_is_and_one_that_is_not_there_does_not_hold_up(c
     )
     found = json.loads(said.splitlines()[-1])
     assert found["gone"] == "it did not answer within 1 s"
-    assert found["gpu"] == {**found["head"], "missing": ["/not/there"]}
+    assert found["gpu"] == {**found["head"], "missing": ["/not/there"], "unusable": ["has no /not/env"]}
     assert (found["head"]["no_ring"], len(found["head"]["code"])) == (None, 64)
 
 

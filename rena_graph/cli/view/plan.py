@@ -8,7 +8,7 @@ from typing import Any
 from rena_graph.cli.output import columns
 from rena_graph.cli.view.numbers import size
 
-__all__ = ["plan_lines"]
+__all__ = ["package_lines", "plan_lines"]
 
 _TRANSPORTS = {"ring": "shared-memory rings", "zmq": "ZMQ"}
 
@@ -21,6 +21,7 @@ def plan_lines(plan: Mapping[str, Any]) -> list[str]:
         "",
         "nodes, in the order of their start; each runs the code of its script:",
         *_indented(_node(node) for node in plan["nodes"]),
+        *package_lines({node["name"]: node for node in plan["nodes"]}),
         "",
         f"streams, over {_TRANSPORTS[transport['use']]}:",
         *_indented(_stream(stream) for stream in plan["streams"]),
@@ -33,6 +34,16 @@ def plan_lines(plan: Mapping[str, Any]) -> list[str]:
     if plan["in_the_way"]:
         lines += ["", "a launch now would fail:", *(problem for problem in plan["in_the_way"])]
     return lines
+
+
+def package_lines(nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What nodes ask for beyond what their hosts have: of each, ``pip`` (lines) and ``environment``."""
+    rows = [
+        (name, ", ".join(node["pip"]), f"from {node['environment']}" if node["environment"] else "")
+        for name, node in nodes.items()
+        if node["pip"] or node["environment"]
+    ]
+    return ["", "packages of their own, made on the node's host before it starts:", *_indented(rows)] if rows else []
 
 
 def _indented(rows: Any) -> list[str]:

@@ -10,6 +10,7 @@ from rena_graph.graph.checks import (
     formats,
     names,
     outside,
+    packages,
     parameters,
     rates,
     timing,
@@ -32,10 +33,16 @@ def check_graph(graph: Graph, draft: Draft, findings: Findings) -> None:
     rates.check(graph, draft, findings)
     finite.check(graph, draft, findings)
     outside.check(graph, findings)
+    packages.check(graph, draft, findings)
     parameters.check(graph, findings)
     if draft.healthy:
         use.check(graph, findings)
 
 
-check_files = files.check
+def check_files(graph: Graph, draft: Draft, findings: Findings) -> None:
+    """Those of the files beside it."""
+    files.check(graph, draft, findings)
+    packages.check_files(graph, draft, findings)
+
+
 check_ports = outside.check_ports

@@ -20,6 +20,7 @@ from rena_graph.runtime.coordinator.agent_link import AgentGone
 from rena_graph.runtime.coordinator.agents import Agents
 from rena_graph.runtime.coordinator.books import RunBooks
 from rena_graph.runtime.coordinator.control import ControlServer
+from rena_graph.runtime.coordinator.environments import Environments
 from rena_graph.runtime.coordinator.groundwork import Groundwork
 from rena_graph.runtime.coordinator.machine import Coordinator, Phase
 from rena_graph.runtime.coordinator.memory import Memory, restore, save
@@ -90,23 +91,18 @@ class CoordinatorActor:
         self._machine = Coordinator(graph.nodes, graph.levels, options.debug, options.reload)
         self._watch = ScriptWatch() if options.reload else None
         self._agents = Agents(setup, self._agent_lost)
-        self._actors = NodeActors(setup, self._machine.nodes, self._agents, self._hear, self._spawn)
         self._messages = MessageLog(setup.folder, self._clock.unix)
+        self._environments = Environments(
+            graph, self._agents, self._messages.say, lambda made: self._spawn(self._books.environments(made))
+        )
+        self._actors = NodeActors(setup, self._machine.nodes, self._agents, self._environments, self._hear, self._spawn)
         self._ground = Groundwork(setup, self._agents, self._actors.lay_out, self._remember, self._messages.say)
         self._streams = StreamDesk(self._agents, self._ground)
         self._operations = Operations(
-            graph,
-            Orders(self._command, self._progress, self._clock),
-            lambda node: self._machine.nodes[node].state,
-            self._status,
-            self._hear,
-            self._actors.debug_ended,
-            lambda: self._machine.phase,
-            self._streams,
-            self._metrics,
-            options.debug,
-            self._ground.params_there,
-        )
+            graph, Orders(self._command, self._progress, self._clock), lambda node: self._machine.nodes[node].state,
+            self._status, self._hear, self._actors.debug_ended, lambda: self._machine.phase, self._streams,
+            self._metrics, options.debug, self._ground.params_there,
+        )  # fmt: skip
         self._memory = Memory(setup.runtime)
         self._reports = Reports(graph)
         self._books = RunBooks(setup.folder, graph, self._clock.unix)
@@ -145,6 +141,7 @@ class CoordinatorActor:
         self._operations.restore(saved["operations"])
         self._running_since = saved["running_since"]
         self._ground.restore(saved["ground"])
+        self._environments.restore(saved["environments"])
         run = self._machine.run
         self._messages.say("warning", "the coordinator died; another one goes on where it stopped")
         if self._agents.find(saved["agents"]):
@@ -165,6 +162,7 @@ class CoordinatorActor:
                 "operations": self._operations.save(),
                 "running_since": self._running_since,
                 "ground": self._ground.save(),
+                "environments": self._environments.save(),
                 "agents": self._agents.lives,
             }
         )
@@ -301,6 +299,7 @@ class CoordinatorActor:
                 return  # one that has died already, before it was made
             self._agents.make(life, self._me)
             self._remember()
+            await self._environments.make(self._ground.layout)
             await self._ground.prepare(adopt)
         except (RayActorError, AgentGone) as error:
             log.warning("the host agent died while it prepared: %s", error)  # which its own end tells as well
@@ -375,7 +374,8 @@ class CoordinatorActor:
         paths = self._paths = self._paths or paths_to(self._setup.graph)
         params, keeping = self._operations.params, self._operations.keeper.status
         report, made_on = self._reports.merged(), self._ground.made_on
-        return make_status(self._setup, self._machine, report, params, keeping, uptime, paths, made_on)
+        status = make_status(self._setup, self._machine, report, params, keeping, uptime, paths, made_on)
+        return {**status, "doing": self._environments.doing}
 
     def _keep_rates(self) -> None:
         for reaction in self._operations.keeper.heard(self._reports.merged(), self._machine.nodes, self._clock.now()):

@@ -58,6 +58,10 @@ class RunBooks:
         """A node has loaded these files."""
         await asyncio.to_thread(self._look, lambda: self._provenance.imported(node, files))
 
+    async def environments(self, made: Mapping[str, dict[str, Any]]) -> None:
+        """These nodes have a Python of their own: by node what it is."""
+        await asyncio.to_thread(self._look, lambda: self._provenance.environments(made))
+
     def _look(self, write: Callable[[], None]) -> None:
         try:
             with self._provenance_lock:

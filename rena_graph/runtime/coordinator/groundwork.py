@@ -208,7 +208,7 @@ class Groundwork:
                 f"this graph runs on several hosts ({', '.join(layout.addresses)}), between which streams go from ring "
                 f"to ring: the transport {setup.transport!r} is for one host"
             )
-        check_hosts(setup.graph, layout.addresses, layout.here, layout.streams)
+        check_hosts(setup.graph, layout.addresses, layout.here, layout.streams, layout.nodes)
         return layout
 
     def _lay_out(self, layout: Layout) -> None:

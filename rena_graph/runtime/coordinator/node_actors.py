@@ -11,6 +11,7 @@ from ray.exceptions import RayActorError, RayError
 
 from rena_graph.errors import UsageError
 from rena_graph.runtime.coordinator.agents import Agents
+from rena_graph.runtime.coordinator.environments import Environments
 from rena_graph.runtime.coordinator.node_record import NodeRecord
 from rena_graph.runtime.coordinator.placement import node_options
 from rena_graph.runtime.coordinator.ray_words import plain
@@ -41,6 +42,8 @@ class NodeActors:
         What is known of each node; looked at.
     agents : Agents
         Who sees processes end.
+    environments : Environments
+        Which Python each process is started with.
     hear : callable
         Takes an event for the coordinator's state machine.
     spawn : callable
@@ -52,6 +55,7 @@ class NodeActors:
         setup: RunSetup,
         records: Mapping[str, NodeRecord],
         agents: Agents,
+        environments: Environments,
         hear: Callable[[Event], None],
         spawn: Callable[[Coroutine[Any, Any, None]], None],
     ) -> None:
@@ -59,6 +63,7 @@ class NodeActors:
         self._debugged = setup.options.debug
         self._records = records
         self._agents = agents
+        self._environments = environments
         self._layout: Layout | None = None
         self._hear = hear
         self._spawn = spawn
@@ -69,12 +74,16 @@ class NodeActors:
         self._layout = layout
 
     def place(self, node: str, epoch: int) -> None:
-        """Let Ray start a process for this life of a node, unless it has already."""
-        if node == self._debugged:
-            return
+        """Let Ray start a process for this life of a node, unless it has already.
+
+        One whose packages are not there yet waits for :meth:`run`, which comes once they are.
+        """
         assert self._layout is not None
-        address = self._layout.addresses[self._layout.nodes[node]]
-        options = node_options(self._setup.graph.nodes[node].placement, address)
+        host = self._layout.nodes[node]
+        if node == self._debugged or self._environments.is_missing(node, host):
+            return
+        python = self._environments.python(node, host)
+        options = node_options(self._setup.graph.nodes[node].placement, self._layout.addresses[host], python)
         actor = ray.remote(NodeActor).options(
             name=_name(node, epoch),
             namespace=self._setup.namespace,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,8 +20,11 @@ def pinned(address: str) -> dict[str, float]:
     return {f"node:{address}": 0.001}
 
 
-def node_options(placement: PlacementDef, address: str) -> dict[str, Any]:
-    """Options for ``ray.remote(...).options``: what the node needs, on the host with this address."""
+def node_options(placement: PlacementDef, address: str, python: str | None = None) -> dict[str, Any]:
+    """Options for ``ray.remote(...).options``: what the node needs, on the host with this address.
+
+    `python` is the interpreter that its process is started with; None for that of Ray there.
+    """
     options: dict[str, Any] = {
         "num_cpus": placement.num_cpus,
         "num_gpus": placement.num_gpus,
@@ -30,6 +34,9 @@ def node_options(placement: PlacementDef, address: str) -> dict[str, Any]:
         options["memory"] = placement.memory
     if placement.labels:
         options["label_selector"] = dict(placement.labels)
+    if python is not None:
+        # Ray hands it to a shell.
+        options["runtime_env"] = {"py_executable": shlex.quote(python)}
     return options
 
 

@@ -12,8 +12,10 @@ import ray
 from ray.exceptions import RayActorError, RayError
 
 from rena_graph.runtime.far_looks import look_at
+from rena_graph.runtime.host.environments import EnvironmentMakers
 from rena_graph.runtime.host.part import HostPart
 from rena_graph.runtime.hosts.code import Bundle
+from rena_graph.runtime.hosts.environment import Made, Wanted
 from rena_graph.runtime.messages import log_to
 from rena_graph.runtime.plan import HostPaths, Plan
 from rena_graph.runtime.run_setup import RunSetup
@@ -43,6 +45,7 @@ class AgentActor:
         self._runtime = runtime
         self._ports: Mapping[str, StreamPort] = {}
         self._clock = clock = SystemClock() if part.here else AgentClock()
+        self._environments = EnvironmentMakers()
         options = setup.options
         paths = HostPaths.of(setup.id, runtime)
         self._agent = HostAgent(
@@ -95,6 +98,10 @@ class AgentActor:
         if used is not None:
             code.tidy(runtime, used)
         return at
+
+    def environment(self, wanted: Wanted) -> Made:
+        """The Python for a node that wants this, made where it is not there."""
+        return self._environments.make(wanted)
 
     def prepare(self, plan: Plan, adopt: bool = False, allowed: Mapping[bytes, str] | None = None) -> str:
         """Rings, board, sinks: made, or taken over. Gives where other hosts' streams come in."""
@@ -164,10 +171,12 @@ class AgentActor:
 
     def end_all(self) -> None:
         """Stop everything without a coordinator."""
+        self._environments.close()
         self._agent.end_all()
 
     def close(self) -> dict[str, Any]:
         """Everything down; the last report."""
+        self._environments.close()
         last = self._agent.close()
         if not self._part.here:  # there the session does it
             shutil.rmtree(self._runtime, ignore_errors=True)

@@ -38,6 +38,8 @@ class HostFacts:
         Why shared-memory rings do not work there; None where they do.
     missing : tuple of str
         Files out of those asked for that are not there, or cannot be read.
+    unusable : tuple of str
+        Environments out of those asked for that are not there, each with the reason.
     """
 
     python: str | None
@@ -46,16 +48,25 @@ class HostFacts:
     code: str | None
     no_ring: str | None = None
     missing: tuple[str, ...] = ()
+    unusable: tuple[str, ...] = ()
 
 
-Ask = Callable[[Mapping[str, str], Mapping[str, list[str]]], dict[str, HostFacts | str]]
-"""From the addresses of hosts, and the files that each must have, to what each is, or why that is not known."""
+Needs = tuple[list[str], list[str]]
+"""What a host must have: files, and Python environments."""
+Ask = Callable[[Mapping[str, str], Mapping[str, Needs]], dict[str, HostFacts | str]]
+"""From the addresses of hosts, and what each must have, to what each is, or why that is not known."""
 
 
 def check_hosts(
-    graph: Graph, addresses: Mapping[str, str], here: str, streams: Mapping[str, str], *, ask: Ask | None = None
+    graph: Graph,
+    addresses: Mapping[str, str],
+    here: str,
+    streams: Mapping[str, str],
+    nodes: Mapping[str, str],
+    *,
+    ask: Ask | None = None,
 ) -> None:
-    """Raise unless all hosts of a run have the same software, rings, and the recordings that are to be played there.
+    """Raise unless all hosts of a run have the same software, rings, and the recordings and environments asked for.
 
     To be called in the coordinator, or any other process that is part of the Ray cluster, once it is known who is on
     which host and before anything is made there. A run of one host asks nobody. It blocks for as long as the hosts
@@ -71,6 +82,8 @@ def check_hosts(
         The name of the coordinator's: what the others are compared with.
     streams : mapping of str to str
         The host where each external stream comes in.
+    nodes : mapping of str to str
+        The host of each node.
     ask : callable, optional
         Who asks the other hosts; Ray where left out.
 
@@ -82,9 +95,10 @@ def check_hosts(
     others = {name: address for name, address in addresses.items() if name != here}
     if not others:
         return
-    files = _recordings(graph, streams)
-    found = (_ask_ray if ask is None else ask)(others, files)
-    wrong = problems(HostFacts(**look(files.get(here, []))), here, found)
+    recordings, environments = _recordings(graph, streams), _environments(graph, nodes)
+    needs = {name: (recordings.get(name, []), environments.get(name, [])) for name in addresses}
+    found = (_ask_ray if ask is None else ask)(others, {name: needs[name] for name in others})
+    wrong = problems(HostFacts(**look(*needs[here])), here, found)
     if wrong:
         raise EnvironmentRefused("\n".join(["the hosts of this graph cannot run it together:", *wrong]))
 
@@ -131,6 +145,8 @@ def _of_itself(host: str, facts: HostFacts) -> Iterable[str]:
         yield f"  {host} has no shared-memory rings, which a graph of several hosts needs on each: {facts.no_ring}"
     for path in facts.missing:
         yield f"  {host} has no {path}, which is to be played there; copy it there, or give the stream another host"
+    for environment in facts.unusable:
+        yield f"  {host} {environment}, the environment of a node; make it there, or give the node another host"
 
 
 def _short(digest: str | None) -> str:
@@ -148,18 +164,38 @@ def _recordings(graph: Graph, streams: Mapping[str, str]) -> dict[str, list[str]
     return found
 
 
+def _environments(graph: Graph, nodes: Mapping[str, str]) -> dict[str, list[str]]:
+    """For each host the Python environments that are to be there."""
+    found: dict[str, list[str]] = {}
+    for name, host in nodes.items():
+        path = graph.nodes[name].environment
+        if path is not None and path not in found.setdefault(host, []):
+            found[host].append(path)
+    return found
+
+
+def interpreter_of(environment: str) -> str | None:
+    """The interpreter that an environment's path stands for; None where there is none."""
+    inside = os.path.join(environment, "bin", "python")
+    found = inside if os.path.isdir(environment) else environment
+    return found if os.path.isfile(found) and os.access(found, os.X_OK) else None
+
+
 # -- on the host that is looked at ---------------------------------------------------------------------
-def look(files: list[str]) -> dict[str, Any]:
+def look(files: list[str], environments: list[str] | None = None) -> dict[str, Any]:
     """What :class:`HostFacts` holds, of the host and in the Python that this runs in. Free of imports of our own.
 
     Parameters
     ----------
     files : list of str
         Absolute paths that are to be there.
+    environments : list of str
+        Folders or interpreters that are to be there, and of this Python's minor version.
     """
     import hashlib
     import importlib.util
     import os
+    import subprocess
     import sys
     from importlib import metadata
     from pathlib import Path
@@ -170,13 +206,28 @@ def look(files: list[str]) -> dict[str, Any]:
         except metadata.PackageNotFoundError:
             return None
 
+    wanted = f"{sys.version_info[0]}.{sys.version_info[1]}"
+
+    def unusable(path: str) -> str | None:
+        python = os.path.join(path, "bin", "python") if os.path.isdir(path) else path
+        if not os.path.isfile(python):
+            return f"has no {path}"
+        words = [python, "-I", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
+        try:
+            done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30)
+        except (OSError, subprocess.SubprocessError) as error:
+            return f"cannot run {python} ({error})"
+        has = done.stdout.strip()
+        return None if has == wanted else f"has Python {has or 'that does not run'} in {path}, not {wanted}"
+
     facts: dict[str, Any] = {
-        "python": f"{sys.version_info[0]}.{sys.version_info[1]}",
+        "python": wanted,
         "ray": version("ray"),
         "rena_graph": version("rena-graph"),
         "code": None,
         "no_ring": None,
         "missing": tuple(path for path in files if not (os.path.isfile(path) and os.access(path, os.R_OK))),
+        "unusable": tuple(text for path in environments or () if (text := unusable(path)) is not None),
     }
     spec = importlib.util.find_spec("rena_graph")
     if spec is None or spec.origin is None:
@@ -198,14 +249,15 @@ def look(files: list[str]) -> dict[str, Any]:
 
 
 # -- by way of Ray -------------------------------------------------------------------------------------
-def _ask_ray(addresses: Mapping[str, str], files: Mapping[str, list[str]]) -> dict[str, HostFacts | str]:
+def _ask_ray(addresses: Mapping[str, str], needs: Mapping[str, Needs]) -> dict[str, HostFacts | str]:
     import ray
     from ray.exceptions import GetTimeoutError, RayError
 
     # As if it stood in no module, so that it travels by value: by its name it would not load where we are missing.
+    # Its one default is given with every call.
     task = ray.remote(FunctionType(look.__code__, {"__builtins__": builtins, "__name__": "__main__"}, "look"))
     asked = {
-        host: task.options(num_cpus=0, max_retries=0, resources={f"node:{address}": 0.001}).remote(files.get(host, []))
+        host: task.options(num_cpus=0, max_retries=0, resources={f"node:{address}": 0.001}).remote(*needs[host])
         for host, address in addresses.items()
     }
     ray.wait(list(asked.values()), num_returns=len(asked), timeout=ANSWER_WITHIN)

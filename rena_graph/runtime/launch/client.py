@@ -19,10 +19,12 @@ from rena_graph.errors import (
     EnvironmentRefused,
     ExitCode,
     RunLost,
+    UsageError,
 )
 from rena_graph.graph.model import Graph
 from rena_graph.runtime.alive import process_start
 from rena_graph.runtime.folders import runs_dir, runtime_dir
+from rena_graph.runtime.hosts.environment import has_own
 from rena_graph.runtime.launch.control_link import ControlLink, error_of
 from rena_graph.runtime.launch.handle import POLL, RunHandle
 from rena_graph.runtime.launch.runs import write_facts
@@ -67,6 +69,11 @@ def launch(graph: Graph, options: LaunchOptions | None = None, settings: Sequenc
         What the command line's ``--set`` changed in the graph, for the record.
     """
     options = options or LaunchOptions()
+    if options.debug is not None and has_own(graph, options.debug):
+        raise UsageError(
+            f"node {options.debug!r} has packages of its own (pip, environment), and under debug it would run in this "
+            "process, which does not have them: launch from an environment that has, and take the keys out meanwhile"
+        )
     run_id = secrets.token_hex(4)
     transport = choose_transport(graph, options.transport)
     stamp = time.strftime("%Y%m%d-%H%M%S")
@@ -305,6 +312,8 @@ class Run(RunHandle):
 def _what_is_waited_for(status: dict[str, Any]) -> str:
     if status["state"] != "starting":
         return str(status["state"])
+    if status.get("doing"):
+        return str(status["doing"])
     waiting = [f"{name} ({node['state']})" for name, node in status["nodes"].items() if node["state"] != "ready"]
     if status["nodes"] and len(waiting) == len(status["nodes"]) and not status["streams"]:
         return "finding streams and starting nodes"

@@ -25,7 +25,7 @@ ADDRESSES = {"lab": "10.0.0.1", "gpu": "10.0.0.2", "spare": "10.0.0.3"}
 
 def played() -> Graph:
     streams = {"R": {"from": {"recording": {"path": "not/there.npz"}}, "host": "gpu", "channels": 1}}
-    nodes = {"a": {"script": "relay.py", "inputs": ["R"]}}
+    nodes = {"a": {"script": "relay.py", "inputs": ["R"], "environment": "/opt/envs/a"}}
     return graph_from_dict({"version": 1, "name": "g", "streams": streams, "nodes": nodes}, SCRIPTS)
 
 
@@ -35,7 +35,7 @@ def test_a_host_that_is_the_same_is_fit() -> None:
 
 def test_all_that_is_wrong_is_said_at_once_with_what_is_wanted() -> None:
     found: dict[str, HostFacts | str] = {
-        "gpu": replace(LAB, python="3.12", ray="2.59.0", missing=("/data/r.npz",)),
+        "gpu": replace(LAB, python="3.12", ray="2.59.0", missing=("/data/r.npz",), unusable=("has no /opt/x",)),
         "old": replace(LAB, rena_graph="0.9", code="b" * 64),
         "dirty": replace(LAB, code="b" * 64),
         "bare": HostFacts("3.11", "2.60.0", None, None),
@@ -47,6 +47,7 @@ def test_all_that_is_wrong_is_said_at_once_with_what_is_wanted() -> None:
         "  gpu has Python 3.12, lab has 3.11; install the same on all hosts",
         "  gpu has ray 2.59.0, lab has 2.60.0; install the same on all hosts",
         "  gpu has no /data/r.npz, which is to be played there; copy it there, or give the stream another host",
+        "  gpu has no /opt/x, the environment of a node; make it there, or give the node another host",
         "  old has rena_graph 0.9, lab has 1.0; install the same on all hosts",
         "  dirty has other source files of rena_graph 1.0 than lab (by their hash: bbbbbbbbbbbb, wanted aaaaaaaaaaaa); "
         "install the same on all hosts",
@@ -65,6 +66,7 @@ def test_all_that_is_wrong_is_said_at_once_with_what_is_wanted() -> None:
         code=st.sampled_from(["a" * 64, "b" * 64]),
         no_ring=st.sampled_from([None, "why"]),
         missing=st.sampled_from([(), ("/a",)]),
+        unusable=st.sampled_from([(), ("has no /opt/x",)]),
     )
 )
 def test_whatever_differs_is_a_problem_that_names_the_host(facts: HostFacts) -> None:
@@ -74,21 +76,21 @@ def test_whatever_differs_is_a_problem_that_names_the_host(facts: HostFacts) -> 
     assert len(lines) <= len(fields(HostFacts))
 
 
-def test_only_the_other_hosts_are_asked_and_each_for_its_own_recordings() -> None:
+def test_only_the_other_hosts_are_asked_and_each_for_its_own_recordings_and_environments() -> None:
     asked = {}
 
-    def ask(addresses: object, files: object) -> dict[str, HostFacts | str]:
-        asked["it"] = addresses, files
+    def ask(addresses: object, needs: object) -> dict[str, HostFacts | str]:
+        asked["it"] = addresses, needs
         return {"gpu": "gone", "spare": HostFacts(**look([]))}
 
     with pytest.raises(EnvironmentRefused) as refused:
-        check_hosts(played(), ADDRESSES, "lab", {"R": "gpu"}, ask=ask)
+        check_hosts(played(), ADDRESSES, "lab", {"R": "gpu"}, {"a": "spare"}, ask=ask)
     assert refused.value.exit_code == ExitCode.ENVIRONMENT
     assert str(refused.value).splitlines()[1:] == ["  gpu could not be asked: gone"]
     others = {"gpu": "10.0.0.2", "spare": "10.0.0.3"}
-    assert asked["it"] == (others, {"gpu": [str(SCRIPTS / "not/there.npz")]})
+    assert asked["it"] == (others, {"gpu": ([str(SCRIPTS / "not/there.npz")], []), "spare": ([], ["/opt/envs/a"])})
     asked.clear()
-    check_hosts(played(), {"lab": "10.0.0.1"}, "lab", {"R": "lab"}, ask=ask)
+    check_hosts(played(), {"lab": "10.0.0.1"}, "lab", {"R": "lab"}, {"a": "lab"}, ask=ask)
     assert not asked, "a run of one host asks nobody"
 
 
@@ -102,7 +104,7 @@ def test_what_is_looked_at_is_told_by_a_python_without_us_too(tmp_path: Path) ->
     ours = look([])
     assert json.loads(said.stdout) == {
         "python": ours["python"], "ray": None, "rena_graph": None, "code": None, "no_ring": None,
-        "missing": [str(tmp_path)],
+        "missing": [str(tmp_path)], "unusable": [],
     }  # fmt: skip
     assert ours["ray"] == metadata.version("ray")
     assert len(ours["code"]) == 64
