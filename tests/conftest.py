@@ -24,6 +24,7 @@ ALLOWED_SKIPS = (
     "needs root:",
     "needs network namespaces:",
     "needs another Python environment:",
+    "needs a C compiler:",
     "needs promtool:",
     "needs systemd-analyze:",
     "needs KubeRay's definitions:",

@@ -44,11 +44,19 @@ class WallClock:
         Graph time in seconds.
     wall : callable
         Unix time in seconds.
+    told : callable
+        Told by how many seconds the wall clock was set, once that was seen; logs it where left out.
     """
 
-    def __init__(self, clock: Callable[[], float], wall: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        wall: Callable[[], float] = time.time,
+        told: Callable[[float], None] | None = None,
+    ) -> None:
         self._clock = clock
         self._wall = wall
+        self._told = told or _log
         # Not before it is asked for: a host may learn only after its bridges were made what time it is.
         self._offset: float | None = None
         self._measured = float("-inf")
@@ -59,6 +67,10 @@ class WallClock:
         if self._offset is None or now - self._measured >= _REFRESH:
             offset = offset_between(self._clock, self._wall)
             if self._offset is not None and abs(offset - self._offset) > _JUMP:
-                logger.warning("this host's wall clock was set by %+.3f s", self._offset - offset)
+                self._told(self._offset - offset)
             self._offset, self._measured = offset, now
         return self._offset
+
+
+def _log(seconds: float) -> None:
+    logger.warning("this host's wall clock was set by %+.3f s", seconds)

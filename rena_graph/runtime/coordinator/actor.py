@@ -105,7 +105,7 @@ class CoordinatorActor:
         )  # fmt: skip
         self._memory = Memory(setup.runtime)
         self._reports = Reports(graph)
-        self._books = RunBooks(setup.folder, graph, self._clock.unix)
+        self._books = RunBooks(setup.folder, graph, self._clock.unix, self._messages.say)
         self._running_since: float | None = None
         self._paths: dict[str, list[Way]] | None = None
         self._todo: asyncio.Queue[Instruction] = asyncio.Queue()

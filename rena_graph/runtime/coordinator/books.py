@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from rena_graph.bridges.clocks import WallClock
 from rena_graph.graph.model import Graph
 from rena_graph.runtime.coordinator.journal import NAME, Journal, NodeView
 from rena_graph.runtime.coordinator.statistics import make_statistics, write_statistics
@@ -38,9 +40,17 @@ class RunBooks:
         What runs.
     unix : callable
         Seconds since 1970.
+    say : callable
+        Tells whoever runs the graph: how much it weighs, and the words.
     """
 
-    def __init__(self, folder: Path, graph: Graph, unix: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        graph: Graph,
+        unix: Callable[[], float],
+        say: Callable[[str, str], None] = lambda level, text: log.warning("%s", text),
+    ) -> None:
         self._folder = folder
         self._unix = unix
         events = SegmentWriter(folder, NAME, lambda text: {"time": unix(), "event": "gap", "text": text}, _EVENT_BYTES)
@@ -49,6 +59,8 @@ class RunBooks:
         self._provenance = Provenance(folder, {name: graph.script_path(name) for name in graph.nodes})
         self._provenance_lock = threading.Lock()
         self._written = 0.0
+        self._say = say
+        self._wall = WallClock(time.monotonic, unix, self._clock_was_set)
 
     async def begin(self) -> None:
         """Look at machine, versions and scripts: in a thread, since git and disks take their time."""
@@ -77,8 +89,13 @@ class RunBooks:
         """A host has reported."""
         keeping = {name: node.get("keeping") for name, node in status["nodes"].items()}
         self._journal.look_at_report(status, keeping)
-        if self._unix() - self._written >= STATISTICS_EVERY:
+        if abs(self._unix() - self._written) >= STATISTICS_EVERY:  # it may have been set back
             self._write_statistics(status, final=False)
+        self._wall.offset()
+
+    def _clock_was_set(self, seconds: float) -> None:
+        self._journal.note("wall_clock", seconds=seconds)
+        self._say("warning", f"this host's wall clock was set by {seconds:+.3f} s; no rate and no stamp follows it")
 
     def noting(self, handler: Handler) -> Handler:
         """The same handler of the control socket, with every change that it carries out written down, and by whom."""

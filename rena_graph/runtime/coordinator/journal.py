@@ -145,7 +145,7 @@ class Journal:
         now = self._unix()
         for name, host in hosts.items():
             clock = host.get("clock")
-            if clock is not None and now - self._clocks.get(name, float("-inf")) >= CLOCK_EVERY:
+            if clock is not None and abs(now - self._clocks.get(name, float("-inf"))) >= CLOCK_EVERY:
                 self._clocks[name] = now
                 found.append(self._record("clock", host=name, **clock))
         return found
