@@ -54,8 +54,16 @@ def kill(run: Run, *parts: str) -> list[int]:
     return everybody
 
 
+def lives(pid: int) -> bool:
+    """Whether it has not ended; where nobody looks after orphans, as in some containers, they stay as zombies."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def nothing_of_it_is_left(run: Run, everybody: list[int]) -> None:
-    wait_until(lambda: not any(psutil.pid_exists(pid) for pid in everybody), GONE_WITHIN, "the end of all processes")
+    wait_until(lambda: not any(map(lives, everybody)), GONE_WITHIN, "the end of all processes")
     wait_until(lambda: not (runtime_dir() / run.id).exists(), GONE_WITHIN, "the end of its folder of sockets")
     assert not list(Path("/dev/shm").glob(f"rg-{run.id}-*"))
 
