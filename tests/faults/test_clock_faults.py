@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from rena_graph.graph.load import graph_from_dict
-from rena_graph.runtime.launch.client import launch
+from rena_graph.runtime.launch.client import Run, launch
 from rena_graph.runtime.options import LaunchOptions
 from tests.faults.scene import RATE, Scene, fault_graph
 from tests.faults.table import FaultRow, record
@@ -47,6 +47,13 @@ def set_wall_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         yield set_to
 
 
+def loops_after_it_was_said(run: Run, times: int) -> None:
+    """Until it was said so often that the clock was set, and the node on the clock has made two seconds of loops."""
+    wait_until(lambda: told(run).count("wall clock was set by") >= times, 30.0, "that it was said")
+    count = run.status()["nodes"]["bad"]["loops"] + 100
+    wait_until(lambda: run.status()["nodes"]["bad"]["loops"] >= count, 30.0, "loops")
+
+
 def test_rates_and_stamps_do_not_follow_the_wall_clock_and_that_it_was_set_is_said(
     set_wall_clock: Callable[[int], None], tmp_path: Path
 ) -> None:
@@ -60,9 +67,7 @@ def test_rates_and_stamps_do_not_follow_the_wall_clock_and_that_it_was_set_is_sa
         began = time.monotonic()
         for ahead, seen in ((HOUR, 1), (-HOUR, 2)):
             set_wall_clock(ahead)
-            wait_until(lambda seen=seen: told(run).count("wall clock was set by") >= seen, 30.0, "that it was said")
-            count = run.status()["nodes"]["bad"]["loops"]
-            wait_until(lambda count=count: run.status()["nodes"]["bad"]["loops"] >= count + 100, 30.0, "loops")
+            loops_after_it_was_said(run, seen)
         ended = time.monotonic()
         run.stop()
         status = finish(run)
