@@ -1,7 +1,7 @@
 /* Taking in: the ordinary way of Feed.take, from a ring into a script's window. */
 #include "core.h"
 
-static PyObject *name_pending_slowly, *name_append_slowly;
+static PyObject *name_pending_slowly, *name_commit_slowly, *name_append_slowly;
 
 static PyObject *reader_attach(ReaderCore *self, PyObject *args)
 {
@@ -10,6 +10,8 @@ static PyObject *reader_attach(ReaderCore *self, PyObject *args)
             args, "OOOOOpp", &words, &data, &stamps, &records, &row, &self->latest, &self->blocking))
         return NULL;
     if (name_pending_slowly == NULL && (name_pending_slowly = PyUnicode_InternFromString("_pending_slowly")) == NULL)
+        return NULL;
+    if (name_commit_slowly == NULL && (name_commit_slowly = PyUnicode_InternFromString("_commit_slowly")) == NULL)
         return NULL;
     if (self->attached)
         return PyErr_Format(PyExc_ValueError, "attached already");
@@ -63,6 +65,37 @@ static PyObject *pending(ReaderCore *self, PyObject *unused)
     return PyLong_FromLongLong(available);
 }
 
+/* So many samples were taken, the last of them with this timestamp. */
+static void deliver(ReaderCore *self, long long count, double newest)
+{
+    char *row = self->row.buf;
+    self->available -= count;
+    self->position += count;
+    add(row, EDGE_DELIVERED, count);
+    store(row, EDGE_POSITION, self->position);
+    store_float(row, EDGE_LAST_TIMESTAMP, newest);
+    if (self->blocking) {
+        store(row, EDGE_AWAY_NS, 0);
+        wake_all((uint64_t *)row + EDGE_POSITION);
+    }
+}
+
+static PyObject *commit(ReaderCore *self, PyObject *number)
+{
+    long long count = PyLong_AsLongLong(number);
+    if (count == -1 && PyErr_Occurred())
+        return NULL;
+    if (self->attached && count > 0 && count <= self->available) {
+        double newest = ((const double *)self->stamps.buf)[(self->position + count - 1) % self->stamp_capacity];
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        if (load(self->words.buf, FLOOR) <= self->position) {
+            deliver(self, count, newest);
+            Py_RETURN_TRUE;
+        }
+    }
+    return PyObject_CallMethodObjArgs((PyObject *)self, name_commit_slowly, number, NULL);
+}
+
 /* Timestamp of the oldest sample behind that of this number and stamp, if its chunk is one of the last few; else NaN. */
 static double origin_of(ReaderCore *self, uint64_t sequence, double stamp)
 {
@@ -111,7 +144,6 @@ PyObject *core_take(PyObject *module, PyObject *const *args, Py_ssize_t argument
     if (count < 0 || window->row_bytes != self->row_bytes || !fits(window, count, &first))
         Py_RETURN_NOTIMPLEMENTED;
     uint64_t position = self->position;
-    char *row = self->row.buf;
     const char *from = (const char *)self->data.buf + (position % self->capacity) * self->data.strides[0];
     const double *stamps = (const double *)self->stamps.buf + position % self->stamp_capacity;
     char *to = window->rows + window->end * window->row_bytes;
@@ -135,20 +167,13 @@ PyObject *core_take(PyObject *module, PyObject *const *args, Py_ssize_t argument
     window->end = end;
     window->version++;
     Py_CLEAR(window->undo);
-    self->available = 0;
-    self->position = position + count;
-    add(row, EDGE_DELIVERED, count);
-    store(row, EDGE_POSITION, self->position);
-    store_float(row, EDGE_LAST_TIMESTAMP, newest);
-    if (self->blocking) {
-        store(row, EDGE_AWAY_NS, 0);
-        wake_all((uint64_t *)row + EDGE_POSITION);
-    }
+    deliver(self, count, newest);
     return taken;
 }
 
 static PyMethodDef reader_methods[] = {
     {"_attach_core", (PyCFunction)reader_attach, METH_VARARGS, "Take the memory to read."},
+    {"commit", (PyCFunction)commit, METH_O, "See RingReader.commit."},
     {"pending", (PyCFunction)pending, METH_NOARGS, "See RingReader.pending."},
     {NULL},
 };

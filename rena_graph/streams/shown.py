@@ -37,7 +37,9 @@ class ShownWindow:
         self._cleared = 0
         self._new = 0
 
-    def show(self, data: NDArray[Any], timestamps: NDArray[np.float64], new_count: int) -> None:
+    def show(
+        self, data: NDArray[Any], timestamps: NDArray[np.float64], new_count: int, *, protected: bool = False
+    ) -> None:
         """Show the newest samples, `new_count` of which came since the last loop.
 
         Parameters
@@ -47,11 +49,17 @@ class ShownWindow:
             Seconds.
         new_count : int
             May be greater than `n`: some of the new samples are gone already.
+        protected : bool
+            Whether the arrays cannot be written to anyhow.
         """
         self._end += new_count
-        hidden = min(max(0, self._cleared - (self._end - len(data))), len(data))
-        self._data, self._stamps = data[hidden:], timestamps[hidden:]
-        self._data.flags.writeable = self._stamps.flags.writeable = False
+        hidden = self._cleared - (self._end - len(data))
+        if hidden > 0:
+            data, timestamps = data[hidden:], timestamps[hidden:]
+        if not protected:
+            data, timestamps = data.view(), timestamps.view()
+            data.flags.writeable = timestamps.flags.writeable = False
+        self._data, self._stamps = data, timestamps
         self._new = new_count
         self.version += 1
 

@@ -9,15 +9,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rena_graph import kernel
-from rena_graph.transport import futex, waiter
 from rena_graph.transport.board import Board, EdgeColumn, NodeColumn, Row, StreamColumn
 from rena_graph.transport.commit import Commit
 from rena_graph.transport.geometry import RECORD_BYTES, Word
 from rena_graph.transport.histogram import BUCKETS
 from rena_graph.transport.interface import EdgeOptions, StreamPort
-from rena_graph.transport.ring import RingWriter
-from rena_graph.transport.ring_reader import RingReader
-from rena_graph.transport.waiter import RingWaiter
 
 __all__ = ["LAYOUT", "usable"]
 
@@ -37,7 +33,12 @@ usable = kernel.core is not None and kernel.core.LAYOUT == LAYOUT
 """Whether the classes below are there."""
 
 if TYPE_CHECKING or usable:
+    # Here, since what they need is not there on every system.
     from rena_graph.kernel import _core
+    from rena_graph.transport import futex, waiter
+    from rena_graph.transport.ring import RingWriter
+    from rena_graph.transport.ring_reader import RingReader
+    from rena_graph.transport.waiter import RingWaiter
 
     __all__ += ["FastCommit", "FastRingReader", "FastRingWaiter", "FastRingWriter"]
 
@@ -78,6 +79,7 @@ if TYPE_CHECKING or usable:
             )
 
         _pending_slowly = RingReader.pending
+        _commit_slowly = RingReader.commit
 
     class FastRingWaiter(RingWaiter):
         """See :class:`~rena_graph.transport.waiter.RingWaiter`; by the monotonic clock."""

@@ -143,7 +143,7 @@ class World:
             buffer = feed._buffer
             assert buffer is not None
             seen = [part.tobytes() for part in (buffer.data, buffer.timestamps, *buffer.new)]
-            found.append((seen, buffer.new_count, len(buffer), feed.origin(), feed.newest_timestamp))
+            found.append((seen, buffer.new_count, len(buffer), feed.newest_timestamp))
         return found
 
     def close(self) -> None:
@@ -187,8 +187,11 @@ class KernelMachine(RuleBasedStateMachine):
 
     @rule(edge=edges)
     def take(self, edge: int) -> None:
+        origins = []
         for world in self.worlds:
             world.feeds[edge].take()
+            origins.append(world.feeds[edge].origin())  # now: who looks later finds that the chunk was forgotten
+        assert origins[0] == origins[1]
 
     @rule(edge=edges)
     def loop(self, edge: int) -> None:
@@ -220,6 +223,17 @@ class KernelMachine(RuleBasedStateMachine):
     def take_some(self, edge: int, limit: int) -> None:
         for world in self.worlds:
             world.feeds[edge].take(limit)
+
+    @rule(edge=edges, limit=counts, between=counts)
+    def commit(self, edge: int, limit: int, between: int) -> None:
+        """Of what the writer may have overtaken since it was looked at."""
+        counts = [min(world.readers[edge].pending(), limit) for world in self.worlds]
+        assert counts[0] == counts[1]
+        self.publish(between, math.nan)
+        assert len({world.readers[edge].commit(counts[0]) for world in self.worlds}) == 1
+        for world in self.worlds:
+            with pytest.raises(UsageError):
+                world.readers[edge].commit(CAPACITY + 1)
 
     @rule(edge=edges)
     def look(self, edge: int) -> None:

@@ -14,6 +14,7 @@ from rena_graph.streams.finite import describe, finite_rows
 from rena_graph.streams.gaps import fill_gaps
 from rena_graph.streams.inputs import InputPort
 from rena_graph.streams.shown import ShownWindow
+from rena_graph.transport import fast
 from rena_graph.transport.board import EdgeColumn, Row
 from rena_graph.transport.interface import Samples, Stamps, StreamReader
 
@@ -71,6 +72,8 @@ class Feed:
         self._newly_viewed = 0
         self._lost_before = self._lost()
         self._behind = False
+        # A ring's memory is mapped for reading only; what is picked of it is a copy.
+        self._protected = fast.usable and isinstance(reader, fast.FastRingReader) and self._pick is None
         special = self.guarded or self._fill
         self._plain = None if special else open_take(reader, self._buffer)
 
@@ -256,7 +259,9 @@ class Feed:
 
     def _show(self, shown: ShownWindow, limit: int | None) -> None:
         reader = self.reader
-        count = self._fitting(reader.pending(), limit)
+        count = reader.pending()
+        if limit is not None or self._behind or count > self._window:
+            count = self._fitting(count, limit)
         first = reader.position
         while count and not reader.commit(count):
             count = self._fitting(reader.pending(), limit)
@@ -272,7 +277,7 @@ class Feed:
         data, stamps, self._first_viewed = self.reader.window(self._window)
         if self._pick is not None:
             data = data[:, self._pick]
-        shown.show(data, stamps, new_count)
+        shown.show(data, stamps, new_count, protected=self._protected)
         return stamps
 
     def pass_over(self, seconds: float) -> None:

@@ -111,7 +111,9 @@ class NodeLoop:
         self._send = open_send(outputs, self._writers)
         # The kernel makes timestamps where they go: none are to be made beforehand.
         own = () if self._send is not None else (outputs.prepare,)
-        self._prepare = (*own, *(feed.port.prepare for feed in self._feeds))
+        # Nobody waits for a node that looks at the clock.
+        ahead = () if definition.trigger == "clock" else (feed.port.prepare for feed in self._feeds)
+        self._prepare = (*own, *ahead)
         self._passes_on = bool(self._feeds and self._writers)
         self._report = report
         self._before_loop = before_loop
@@ -213,13 +215,17 @@ class NodeLoop:
             self._row.floats[NodeColumn.PHASE] = phase
         ints = self._row.ints
         now_of, now_ns, before_loop, wait = self._clock.now, self._now_ns, self._before_loop, self._wait
+        on_clock = self._on_clock
         while True:
             before_loop()
             now = now_of()
             ints[_BEAT_NS] = began = now_ns()
             if self.stopped or (self.draining and (self._drained() or now >= self._stop_at)):
                 return
-            wake_at, on_data = self._next(now)
+            if on_clock and not self.paused:
+                wake_at, on_data = self._pacer.deadline, False
+            else:
+                wake_at, on_data = self._next(now)
             if wake_at <= now:
                 self._one_loop(now, began)
                 if self._steps:
@@ -233,8 +239,6 @@ class NodeLoop:
         """When the next loop may begin, as far as is known now, and whether data may change that."""
         if self.paused:
             return (-math.inf if self._steps else math.inf), False
-        if self._on_clock:
-            return self._pacer.deadline, False
         if self._gate is not None:
             if self._behind:
                 self._gate.pass_over()
