@@ -25,7 +25,7 @@ from rena_graph.runtime.alive import hold_alive, hold_session
 from rena_graph.runtime.coordinator.signals import Event, LauncherGone, RayLost, StopAsked
 from rena_graph.runtime.run_setup import Outcome, RunSetup
 from rena_graph.runtime.session import LET_GO, reaper
-from rena_graph.runtime.session.limits import allow_open_files
+from rena_graph.runtime.session.limits import allow_open_files, allow_processes
 from rena_graph.runtime.session.local_ray import join_ray, prepare_environment, start_local_ray
 from rena_graph.runtime.session.ray_watch import RayWatch
 
@@ -64,6 +64,8 @@ class Session:
         threading.Thread(target=self._watch_launcher, name="rena-launcher", daemon=True).start()
         try:
             allow_open_files()
+            if self._local:
+                allow_processes(len(self._setup.graph.nodes))
             self._serve_metrics()
             self._enter_ray()
             self.listen()  # Ray has put its own handler there
