@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 
@@ -81,6 +82,33 @@ def test_a_run_ends_in_good_order_when_a_part_of_its_ray_dies(part: str, words: 
     nothing_of_it_is_left(run, everybody)
     said = next(m["time"] for m in run.messages() if words in m["text"])
     record(FaultRow(f"Ray's {part}: SIGKILL", "the run ends in good order, exit code 5", max(0.0, said - before)))
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_a_run_goes_on_while_rays_part_on_the_host_is_stopped_and_ends_in_good_order_after(
+    goes_on: bool, run: Run, tmp_path: Path
+) -> None:
+    """Nobody but Ray needs it while nodes run: it is not called lost before it is."""
+    session = run.session_pid
+    assert session is not None
+    everybody = [child.pid for child in psutil.Process(session).children(recursive=True)] + [session]
+    (raylet,) = (pid for pid, name in ray_processes(str(runtime_dir() / run.id / "ray")).items() if name == "raylet")
+    os.kill(raylet, signal.SIGSTOP)
+    try:
+        before = run.status()["nodes"]["a"]["loops"]
+        wait_until(lambda: run.status()["nodes"]["a"]["loops"] > before + 1000, 60.0, "loops while it is stopped")
+        status = run.status()
+        assert (status["state"], status["nodes"]["a"]["stale"]) == ("running", False)
+    finally:
+        if goes_on:
+            os.kill(raylet, signal.SIGCONT)
+    run.stop()
+    assert run.wait(2 * GONE_WITHIN) is ExitCode.OK, run.failure
+    assert np.all(np.diff(kept(tmp_path / "a.npz")["X"][:, 0]) == 1)
+    nothing_of_it_is_left(run, everybody)
+    how = "SIGSTOP for some seconds, then SIGCONT" if goes_on else "SIGSTOP, and never SIGCONT"
+    outcome = "the run goes on" + ("" if goes_on else "; once it is stopped, Ray is ended by force")
+    record(FaultRow(f"Ray's raylet: {how}", outcome))
 
 
 class TestANodeThatDoesNotStop:

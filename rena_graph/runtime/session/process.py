@@ -27,7 +27,7 @@ from rena_graph.runtime.run_setup import Outcome, RunSetup
 from rena_graph.runtime.session import LET_GO, reaper
 from rena_graph.runtime.session.limits import allow_open_files, allow_processes
 from rena_graph.runtime.session.local_ray import join_ray, prepare_environment, start_local_ray
-from rena_graph.runtime.session.ray_watch import RayWatch
+from rena_graph.runtime.session.ray_watch import RayWatch, ray_processes
 
 __all__ = ["Session", "main"]
 
@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 
 FORCE_AFTER = 6.0
 """Seconds after the launcher's or Ray's end at which the run is taken down, whatever it is doing."""
+RAY_ENDS_WITHIN = 10.0
+"""Seconds that a Ray of the run's own has to end once nothing runs on it any more; it takes less than one."""
 COORDINATOR_MADE_WITHIN = 30.0
 """Seconds that Ray has to make a coordinator's successor."""
 
@@ -246,9 +248,26 @@ class Session:
         if self._ray_lost is None:
             if self._coordinator is not None and not self._local:
                 ray.kill(self._coordinator, no_restart=True)
-            ray.shutdown()
+            self._leave_ray()
         self._end_leftovers()
         shutil.rmtree(setup.runtime, ignore_errors=True)
+
+    def _leave_ray(self) -> None:
+        """Ray asks its processes to end and waits for them: for one that is stopped as long as that stays so."""
+        import ray
+
+        patience = threading.Timer(RAY_ENDS_WITHIN, self._kill_ray)
+        patience.daemon = True
+        if self._local:
+            patience.start()
+        ray.shutdown()
+        patience.cancel()
+
+    def _kill_ray(self) -> None:
+        for pid, name in ray_processes(str(self._setup.runtime / "ray")).items():
+            log.warning("Ray's %s did not end within %g s and is killed", name, RAY_ENDS_WITHIN)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def _end_leftovers(self) -> None:
         """Ray ends its workers when it ends; those that are stopped or stuck need SIGKILL."""
