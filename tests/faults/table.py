@@ -56,7 +56,7 @@ def record(row: FaultRow) -> None:
 
 def markdown(rows: list[FaultRow]) -> str:
     """The rows as a table, those of nodes first; of a fault that was recorded several times the newest counts."""
-    frame = ("coordinator", "host agent", "launcher", "node and coordinator", "Ray's")
+    frame = ("coordinator", "host agent", "launcher", "node and coordinator", "Ray's", "wall clock")
     newest = {row.fault: row for row in sorted(rows, key=lambda row: (row.fault.startswith(frame), row.fault))}
     head = "| fault | what became of it | seen after | first sample after | lost | repeated | neighbours' rate |"
     lines = [head, "| --- | --- | --- | --- | --- | --- | --- |"]
