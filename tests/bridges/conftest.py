@@ -18,6 +18,7 @@ from rena_graph.bridges.base import SinkBridge, SourceBridge, SourceState
 from rena_graph.streams.spec import StreamSpec
 from rena_graph.testing.memory import MemoryReader, MemoryStream, MemoryWaiter
 from rena_graph.transport.board import StreamColumn
+from tests.limits import LIMIT
 
 PEERS = Path(__file__).parent / "peers"
 _numbers = itertools.count()
@@ -56,7 +57,7 @@ class Peer:
         if not self.process.stdin.closed:
             self.process.stdin.close()
         try:
-            self.process.wait(10)
+            self.process.wait(LIMIT)
         finally:
             self.process.kill()
             self.process.wait()
@@ -119,7 +120,7 @@ class Running:
     def column(self, column: StreamColumn) -> int:
         return self.stream.row.ints[column]
 
-    def wait_until(self, condition: Callable[[], bool], timeout: float = 10.0) -> None:
+    def wait_until(self, condition: Callable[[], bool], timeout: float = LIMIT) -> None:
         """Poll the board, as its readers do: nothing signals a change of a counter."""
         poll = threading.Event()
         for _ in range(int(timeout / 0.01)):
@@ -132,7 +133,7 @@ class Running:
     def wait_state(self, state: SourceState) -> None:
         self.wait_until(lambda: self.column(StreamColumn.SOURCE_STATE) == state)
 
-    def join(self, timeout: float = 10.0) -> None:
+    def join(self, timeout: float = LIMIT) -> None:
         """Wait for the source's own end."""
         self._thread.join(timeout)
         assert not self._thread.is_alive()
@@ -150,7 +151,7 @@ def running() -> Iterator[Callable[[SourceBridge], Running]]:
     started: list[Running] = []
 
     def start(bridge: SourceBridge) -> Running:
-        bridge.find(10.0, threading.Event())
+        bridge.find(LIMIT, threading.Event())
         bridge.prepare()
         started.append(Running(bridge))
         return started[-1]
@@ -177,7 +178,7 @@ class Draining:
     def stop(self) -> None:
         self._stop.set()
         self._waiter.ring()
-        self._thread.join(10)
+        self._thread.join(LIMIT)
         assert not self._thread.is_alive()
         self.bridge.close()
 

@@ -84,7 +84,7 @@ def test_a_sink_ends_with_its_stream(draining: Callable[..., Any]) -> None:
     sink = draining(Outside(SPEC), SPEC)
     sink.stream.writer.publish(np.zeros((4, 2), np.float32), np.arange(4.0))
     sink.stream.writer.close()
-    sink._thread.join(10)
+    sink._thread.join(60)
     assert not sink._thread.is_alive()
     assert len(sink.bridge.chunks) == 1
 
@@ -153,7 +153,7 @@ def test_too_few_names_are_told() -> None:
 def test_clocks_that_cannot_be_told_apart_have_no_offset() -> None:
     assert offset_between(time.monotonic, time.monotonic) == 0.0
     assert offset_between(lambda: 5.0, lambda: 3.0) == 2.0
-    assert offset_between(lambda: time.monotonic() + 100, time.monotonic) == pytest.approx(100, abs=0.01)
+    assert offset_between(lambda: time.monotonic() + 100, time.monotonic) == pytest.approx(100, abs=0.1)
 
 
 def test_a_sleep_ends_when_it_is_stopped() -> None:

@@ -26,7 +26,7 @@ def test_metadata_and_samples_arrive_as_they_are(
 ) -> None:
     spec = StreamSpec("HR", 2, "float64", 50.0, ("bpm", "rr"), "1/min")
     sink = draining(LslSinkBridge(spec, LslSink(name=unique, type="HR"), time.monotonic, graph="g"), spec)
-    client = peer("inlet.py", unique, "500", "20")
+    client = peer("inlet.py", unique, "500", "60")
     found = json.loads(client.line())
     assert found == {
         "name": unique, "type": "HR", "channels": 2, "rate": 50.0, "format": 2, "source_id": "rena_graph:g:HR",
@@ -48,7 +48,7 @@ def test_metadata_and_samples_arrive_as_they_are(
 def test_text(peer: Callable[..., Any], draining: Callable[..., Any], unique: str) -> None:
     spec = StreamSpec("Markers", 2, "string")
     sink = draining(LslSinkBridge(spec, LslSink(name=unique), time.monotonic, graph="g"), spec)
-    client = peer("inlet.py", unique, "2", "20")
+    client = peer("inlet.py", unique, "2", "60")
     assert json.loads(client.line())["rate"] == 0
     words = np.array([["a", "über"], ["", "c"]], dtype=object)
     sink.stream.writer.publish(words, np.array([1.0, 2.0]))
@@ -63,7 +63,7 @@ def test_timestamps_are_those_of_this_hosts_lsl_clock(
 
     spec = StreamSpec("S", 1)
     sink = draining(LslSinkBridge(spec, LslSink(name=unique), graph_time, graph="g"), spec)
-    client = peer("inlet.py", unique, "1", "20")
+    client = peer("inlet.py", unique, "1", "60")
     client.line()
     now = time.monotonic()
     sink.stream.writer.publish(np.zeros((1, 1), np.float32), np.array([now + 5000.0]))
@@ -89,7 +89,7 @@ def test_every_dtype_arrives_bit_for_bit(
 ) -> None:
     spec = StreamSpec("S", 1, dtype, 0.0)
     sink = draining(LslSinkBridge(spec, LslSink(name=unique, type="X"), time.monotonic, graph="g"), spec)
-    client = peer("inlet.py", unique, "2", "20")
+    client = peer("inlet.py", unique, "2", "60")
     assert json.loads(client.line())["labels"] is None, "nobody gave any"
     numbers = np.finfo(dtype) if dtype.startswith("float") else np.iinfo(dtype)
     ends = np.array([[numbers.min], [numbers.max]], dtype=dtype)

@@ -16,6 +16,7 @@ from rena_graph.errors import StreamFormatError
 from rena_graph.graph.document import SimulateSource
 from rena_graph.testing.memory import MemoryStream
 from rena_graph.transport.board import StreamColumn
+from tests.limits import LIMIT
 
 
 def play(virtual: Any, rate: float, samples: int, **more: Any) -> MemoryStream:
@@ -85,7 +86,7 @@ def test_channels_and_rate_must_be_declared(missing: DeclaredFormat) -> None:
 def test_in_real_time_it_runs_until_it_is_stopped(running: Callable[..., Any]) -> None:
     before = time.monotonic()
     run = running(SimulateBridge("S", SimulateSource(), DeclaredFormat(8, 500.0), time.monotonic))
-    assert run.stream.wait_for(100, 10)
+    assert run.stream.wait_for(100, LIMIT)
     run.stop()
     assert run.stream.timestamps[0] >= before
     assert run.stream.timestamps[-1] <= time.monotonic()

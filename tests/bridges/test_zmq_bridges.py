@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import socket
 import struct
 import threading
 import time
@@ -22,9 +21,11 @@ from rena_graph.errors import EnvironmentRefused, PortTaken, StreamFormatError
 from rena_graph.graph.document import ZmqSink, ZmqSource
 from rena_graph.streams.spec import StreamSpec
 from rena_graph.transport.board import EdgeColumn, StreamColumn
+from tests.limits import LIMIT
+from tests.ports import free_port
 
 GAZE = DeclaredFormat(2, 0.0, "float32")
-TIMEOUT_MS = 10_000
+TIMEOUT_MS = 60_000
 
 
 @pytest.fixture
@@ -36,9 +37,7 @@ def context() -> Iterator[zmq.Context[zmq.Socket[bytes]]]:
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_port()
 
 
 class Publisher:
@@ -80,7 +79,7 @@ def test_every_message_arrives_once_with_its_senders_time(
     now = time.monotonic()
     for i in range(2000):
         publisher.sample(i, now + i / 1000)
-    assert run.stream.wait_for(2000, 10)
+    assert run.stream.wait_for(2000, LIMIT)
     np.testing.assert_array_equal(run.stream.data[:, 0], np.arange(2000))
     np.testing.assert_array_equal(run.stream.timestamps, now + np.arange(2000) / 1000)
 
@@ -91,8 +90,8 @@ def test_unix_time_becomes_graph_time(publisher: Publisher, running: Callable[..
     before = time.monotonic()
     publisher.sample(1, time.time())
     after = time.monotonic()
-    assert run.stream.wait_for(1, 10)
-    assert before - 0.005 <= run.stream.timestamps[0] <= after + 0.005
+    assert run.stream.wait_for(1, LIMIT)
+    assert before - 0.05 <= run.stream.timestamps[0] <= after + 0.05
 
 
 def test_arrival_ignores_the_senders_time(publisher: Publisher, running: Callable[..., Any], port: int) -> None:
@@ -101,7 +100,7 @@ def test_arrival_ignores_the_senders_time(publisher: Publisher, running: Callabl
     before = time.monotonic()
     publisher.sample(1, 123456789.0)
     publisher.send(b"Gaze", struct.pack("<2f", 2, 2))
-    assert run.stream.wait_for(2, 10)
+    assert run.stream.wait_for(2, LIMIT)
     assert before <= run.stream.timestamps[0] <= run.stream.timestamps[1] <= time.monotonic()
     assert run.column(StreamColumn.SOURCE_BACKWARDS) == 0
 
@@ -117,7 +116,7 @@ def test_stamps_are_graph_time_where_this_hosts_clock_is_not(
     publisher.wait()
     sent = time.monotonic()
     publisher.sample(1, {"lsl": sent, "unix": time.time(), "arrival": 0.0}[clock])
-    assert run.stream.wait_for(1, 10)
+    assert run.stream.wait_for(1, LIMIT)
     assert sent + ahead - 0.05 <= run.stream.timestamps[0] <= time.monotonic() + ahead + 0.05
 
 
@@ -128,7 +127,7 @@ def test_a_topic_that_begins_like_ours_stays_outside(
     publisher.wait()
     publisher.sample(7, 0.0, topic=b"Gaze2")
     publisher.sample(1, 0.0)
-    assert run.stream.wait_for(1, 10)
+    assert run.stream.wait_for(1, LIMIT)
     assert run.stream.data[:, 0].tolist() == [1]
     assert run.column(StreamColumn.SOURCE_REJECTED) == 0
 
@@ -159,7 +158,7 @@ def test_a_huge_message_is_not_taken_in_and_the_stream_goes_on(
     assert publisher.wait() == b"\x00Gaze"
     assert publisher.wait() == b"\x01Gaze"
     publisher.sample(5, 0.0)
-    assert run.stream.wait_for(1, 10)
+    assert run.stream.wait_for(1, LIMIT)
     assert run.stream.data[:, 0].tolist() == [5]
 
 
@@ -172,14 +171,14 @@ def test_a_publisher_that_comes_back(
     first.wait()
     now = time.monotonic()
     first.sample(0, now - 2.0)
-    assert run.stream.wait_for(1, 10)
+    assert run.stream.wait_for(1, LIMIT)
     first.socket.close()
     run.wait_state(SourceState.LOST)
     second = Publisher(context, port)
     second.wait()
     run.wait_state(SourceState.CONNECTED)
     second.sample(1, now)
-    assert run.stream.wait_for(2, 10)
+    assert run.stream.wait_for(2, LIMIT)
     second.socket.close()
     assert run.column(StreamColumn.SOURCE_RECOVERIES) == 1
     assert run.column(StreamColumn.SOURCE_GAPS) == 1

@@ -8,8 +8,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.limits import LIMIT
+
 COMMAND = (sys.executable, "-m", "rena_graph.cli")
-LIMIT = 60.0
 
 
 def run_cli(

@@ -13,7 +13,8 @@ import pytest
 
 from rena_graph.cli.group import VERBS
 from rena_graph.errors import ExitCode
-from tests.cli.running import LIMIT, run_cli
+from tests.cli.running import run_cli
+from tests.limits import LIMIT
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

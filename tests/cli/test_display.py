@@ -15,8 +15,8 @@ from rich.console import Console
 
 from rena_graph.cli.display import Guarded, JsonDisplay, LiveDisplay, PlainDisplay, choose_display
 from rena_graph.errors import ExitCode
-from tests.cli.running import LIMIT
 from tests.cli.statuses import node, status
+from tests.limits import LIMIT
 
 RECORD = {"time": 0.0, "node": "a", "level": "print", "text": "hello"}
 

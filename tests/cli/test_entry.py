@@ -16,7 +16,8 @@ from rena_graph.cli import main
 from rena_graph.cli.entry import _CRASHES_KEPT
 from rena_graph.cli.group import VERBS, root
 from rena_graph.errors import ExitCode, RenaGraphError, ScriptError
-from tests.cli.running import COMMAND, LIMIT, run_cli
+from tests.cli.running import COMMAND, run_cli
+from tests.limits import LIMIT
 
 HEAVY = ("pydantic", "ray", "zmq", "pylsl", "networkx", "rich", "numpy", "scipy", "pyxdf", "msgpack")
 

@@ -12,7 +12,8 @@ import pytest
 
 from rena_graph.cli.streams import stream_lines
 from rena_graph.errors import ExitCode
-from tests.cli.running import LIMIT, run_cli
+from tests.cli.running import run_cli
+from tests.limits import LIMIT
 
 OUTLET = """
 import sys

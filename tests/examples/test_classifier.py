@@ -71,7 +71,7 @@ def test_it_classifies_live(ray_address: str, graphs: Path, tmp_path: Path) -> N
     keep = collect(tmp_path / "a.npz", "EEG-filtered", "Alpha", buffer_duration=20)
     document["nodes"]["keep"] = {**keep, "script": "../../tests/scripts/collect.py"}
     with launched(document, ray_address, graphs / "eeg") as run:
-        wait_until(lambda: run.status()["streams"]["Alpha"]["produced"] >= 8, 60.0)
+        wait_until(lambda: run.status()["streams"]["Alpha"]["produced"] >= 8)
         run.stop()
         status = finish(run)
         assert "classifying on " in told(run)

@@ -20,7 +20,7 @@ Part = Literal["CoordinatorActor", "AgentActor"]
 
 def process_of(run: RunHandle, part: Part) -> int:
     """Process id of the living one; waits for one."""
-    found: int = wait_until(lambda: _living(run, part), 20.0, part)
+    found: int = wait_until(lambda: _living(run, part), what=part)
     return found
 
 

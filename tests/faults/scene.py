@@ -85,7 +85,7 @@ class Scene:
 
     def wait_until_it_flows(self) -> None:
         """Until the bad node's reader has had a second of samples."""
-        wait_until(lambda: _delivered(self.run.status(), "X", "reader") > RATE, 30.0, "a second of samples")
+        wait_until(lambda: _delivered(self.run.status(), "X", "reader") > RATE, what="a second of samples")
 
     def tell(self, way: str) -> Fault:
         """Let the bad node fail by itself."""
@@ -94,9 +94,9 @@ class Scene:
 
     def flows_again(self, restarts: int) -> dict[str, Any]:
         """Once the bad node is back and its reader has had two more seconds of samples, end; the last status."""
-        wait_until(lambda: self._bad_runs(restarts), 40.0, f"the bad node to run after {restarts} restarts")
+        wait_until(lambda: self._bad_runs(restarts), what=f"the bad node to run after {restarts} restarts")
         before = _delivered(self.run.status(), "X", "reader")
-        wait_until(lambda: _delivered(self.run.status(), "X", "reader") > before + 2 * RATE, 40.0, "samples again")
+        wait_until(lambda: _delivered(self.run.status(), "X", "reader") > before + 2 * RATE, what="samples again")
         self.run.stop()
         return finish(self.run)
 

@@ -46,7 +46,7 @@ def test_a_reader_that_is_started_anew_loses_nothing(way: str, ray_address: str,
         params = {"where": "loop", "at": 30, "mark": str(tmp_path / "mark")}
         bad = {"script": "faulty.py", "on_error": "restart", "params": params}
     with running(batch(tmp_path, **bad), ray_address) as run:
-        wait_until(lambda: taken(run.status()) > SAMPLES / 10, 40.0, "a tenth of the samples")
+        wait_until(lambda: taken(run.status()) > SAMPLES / 10, what="a tenth of the samples")
         if way == "SIGKILL":
             os.kill(run.status()["nodes"]["bad"]["pid"], signal.SIGKILL)
         elif way == "asked to restart":
@@ -73,7 +73,7 @@ def test_a_writer_does_not_wait_for_whom_nobody_starts_anew(ray_address: str, tm
     doc = batch(tmp_path)
     doc["nodes"]["last"].update(restart={"policy": "never", "on_give_up": "degrade"}, run_frequency=20)
     with running(doc, ray_address) as run:
-        wait_until(lambda: run.status()["nodes"]["last"].get("loops", 0) > 5, 40.0, "some loops")
+        wait_until(lambda: run.status()["nodes"]["last"].get("loops", 0) > 5, what="some loops")
         os.kill(run.status()["nodes"]["last"]["pid"], signal.SIGKILL)
         status = finish(run, ExitCode.SCRIPT, limit=120.0)
     assert taken(status) == SAMPLES

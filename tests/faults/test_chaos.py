@@ -146,7 +146,7 @@ class Chaos:
         with suppress(RenaGraphError):
             self._run.pause(node)
         self._wait(self._draw.uniform(0.1, 1.0))
-        wait_until(lambda: self._resumed(node), 30.0, f"{node} to be resumed")
+        wait_until(lambda: self._resumed(node), what=f"{node} to be resumed")
 
     def _resumed(self, node: str) -> bool:
         with suppress(RenaGraphError):
@@ -193,12 +193,12 @@ class Chaos:
 @pytest.mark.timeout(3600)
 def test_whatever_happens_is_counted(minutes: float, seed: int, ray_address: str, tmp_path: Path) -> None:
     with running(chain(tmp_path), ray_address) as run:
-        wait_until(lambda: run.status()["nodes"]["last"].get("loops"), 60.0, "loops")
+        wait_until(lambda: run.status()["nodes"]["last"].get("loops"), what="loops")
         chaos = Chaos(run, int(os.environ.get("RENA_CHAOS_SEED", seed)))
         with chaos.named():
             chaos.go_on(60 * minutes)
             run.stop()
-            status = finish(run, limit=60.0)
+            status = finish(run)
             all_is_counted(status, kept(tmp_path / "a.npz")["X"][:, 0].astype(np.int64))
 
 

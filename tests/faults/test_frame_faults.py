@@ -20,8 +20,10 @@ from tests.faults.frame import process_of, send
 from tests.faults.scene import Fault, Scene, fault_graph
 from tests.faults.table import FaultRow, record
 from tests.faults.test_node_faults import scene, sent, unharmed
-from tests.live.launching import free_port, unique
+from tests.limits import LIMIT
+from tests.live.launching import unique
 from tests.live.processes import LslClient, ZmqSubscriber
+from tests.ports import free_port
 from tests.runtime.live import balanced, collect, document, finish, kept, relay, running, told, wait_until
 
 pytestmark = [pytest.mark.ray, pytest.mark.faults]
@@ -61,13 +63,13 @@ def undisturbed(row: FaultRow, fault: Fault, folder: Path) -> None:
 
 def test_a_coordinator_killed_while_the_run_stops_ends_it(ray_address: str, tmp_path: Path) -> None:
     document = fault_graph(tmp_path)
-    document["nodes"]["above"].update(script="faulty.py", params={"where": "slow_cleanup", "at": 0}, stop_timeout=10.0)
+    document["nodes"]["above"].update(script="faulty.py", params={"where": "slow_cleanup", "at": 0}, stop_timeout=60.0)
     # Its cleanup takes three seconds.
     with running(document, ray_address) as run:
         on = Scene(run, tmp_path)
         on.wait_until_it_flows()
         run.stop()
-        wait_until(lambda: run.status()["state"] == "stopping", 10.0, "the stop")
+        wait_until(lambda: run.status()["state"] == "stopping", what="the stop")
         fault = send(signal.SIGKILL, run, "CoordinatorActor")
         status = finish(run)
     balanced(status)
@@ -98,8 +100,8 @@ def test_coordinators_that_die_again_and_again_end_the_run(ray_address: str, tmp
     with scene(tmp_path, ray_address) as on:
         for _ in range(6):
             send(signal.SIGKILL, on.run, "CoordinatorActor")
-            wait_until(lambda: on.run.ended or answers(on), 30.0, "the next one, or the end")
-        assert on.run.wait(60.0) is ExitCode.ENVIRONMENT
+            wait_until(lambda: on.run.ended or answers(on), what="the next one, or the end")
+        assert on.run.wait(LIMIT) is ExitCode.ENVIRONMENT
         assert "6 times" in (on.run.failure or "")
         assert len(kept(tmp_path / "reader.npz")["values"]), "its scripts were still cleaned up"
     record(FaultRow("coordinator: SIGKILL again and again", "the run ends in good order, exit code 5"))
@@ -116,7 +118,7 @@ def test_a_killed_host_agent_comes_back_and_the_nodes_do_not_notice(ray_address:
     with scene(tmp_path, ray_address) as on:
         before = loops(on)
         fault = send(signal.SIGKILL, on.run, "AgentActor")
-        wait_until(lambda: all(n > before[name] for name, n in loops(on).items()), 20.0, "loops that go on")
+        wait_until(lambda: all(n > before[name] for name, n in loops(on).items()), what="loops that go on")
         status = on.flows_again(0)
     row = on.report("host agent: SIGKILL", "another one goes on; sources catch up", fault, "host agent died", status)
     # What a simulated source makes while its process is dead comes late, but it comes.
@@ -171,7 +173,7 @@ def test_a_host_agent_killed_with_a_command_under_way_is_no_loss(ray_address: st
         send(signal.SIGKILL, on.run, "AgentActor")
         assert on.run.change_params("bad", set={"mark": "new"})["mark"] == "new"
         on.run.pause("above")
-        wait_until(lambda: on.run.status()["nodes"]["above"]["state"] == "paused", 20.0, "the pause")
+        wait_until(lambda: on.run.status()["nodes"]["above"]["state"] == "paused", what="the pause")
         on.run.resume("above")
         status = on.flows_again(0)
         said = told(on.run)
@@ -183,14 +185,14 @@ def test_a_host_agent_killed_with_a_command_under_way_is_no_loss(ray_address: st
 def test_a_stopped_coordinator_holds_its_nodes_and_lets_them_go(ray_address: str, tmp_path: Path) -> None:
     with scene(tmp_path, ray_address) as on:
         on.run.pause("beside")
-        wait_until(lambda: on.run.status()["nodes"]["beside"]["state"] == "paused", 10.0, "the pause")
+        wait_until(lambda: on.run.status()["nodes"]["beside"]["state"] == "paused", what="the pause")
         board = BoardLook(on)
         pid = process_of(on.run, "CoordinatorActor")
         send(signal.SIGSTOP, on.run, "CoordinatorActor")
-        wait_until(lambda: board.state("reader") == "paused", 20.0, "the hold")
+        wait_until(lambda: board.state("reader") == "paused", what="the hold")
         held = board.loops("reader")
         os.kill(pid, signal.SIGCONT)
-        wait_until(lambda: board.loops("reader") > held, 10.0, "loops again")
+        wait_until(lambda: board.loops("reader") > held, what="loops again")
         assert board.state("beside") == "paused", "the user has paused it, and it stays so"
         on.run.resume("beside")
         status = on.flows_again(0)

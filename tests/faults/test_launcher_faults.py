@@ -14,12 +14,11 @@ import pytest
 from rena_graph.errors import ExitCode
 from rena_graph.runtime.launch.handle import RunHandle, attach
 from tests.faults.table import FaultRow, record
+from tests.limits import LIMIT
 from tests.runtime.live import SCRIPTS, collect, counter, document, kept, wait_until
 from tests.runtime.test_detach import LAUNCHER
 
 pytestmark = [pytest.mark.ray, pytest.mark.faults]
-
-GONE_WITHIN = 10.0
 
 
 @contextmanager
@@ -38,7 +37,7 @@ def orphan(address: str, folder: Path, detach: bool) -> Iterator[RunHandle]:
 
 def test_without_its_launcher_an_attached_run_ends(ray_address: str, tmp_path: Path) -> None:
     with orphan(ray_address, tmp_path, detach=False) as run:
-        assert run.wait(GONE_WITHIN) is ExitCode.OK
+        assert run.wait(LIMIT) is ExitCode.OK
     assert len(kept(tmp_path / "a.npz")["C"]), "its script was cleaned up"
     record(FaultRow("launcher: SIGKILL", "the run ends in good order within 10 s"))
 
@@ -48,5 +47,5 @@ def test_a_detached_run_does_not_need_its_launcher(ray_address: str, tmp_path: P
         before = run.status()["nodes"]["keeper"]["loops"]
         wait_until(lambda: run.status()["nodes"]["keeper"]["loops"] > before + 200, what="two seconds of loops")
         run.stop()
-        assert run.wait(30.0) is ExitCode.OK
+        assert run.wait(LIMIT) is ExitCode.OK
     record(FaultRow("launcher: SIGKILL, `launch --detach`", "nothing: the run goes on"))

@@ -20,11 +20,10 @@ from rena_graph.runtime.launch.client import Run, launch
 from rena_graph.runtime.options import LaunchOptions
 from rena_graph.runtime.session.ray_watch import ray_processes
 from tests.faults.table import FaultRow, record
+from tests.limits import LIMIT
 from tests.runtime.live import SCRIPTS, collect, counter, document, kept, relay, told, wait_until
 
 pytestmark = [pytest.mark.ray, pytest.mark.faults]
-
-GONE_WITHIN = 30.0
 
 
 @pytest.fixture
@@ -38,7 +37,7 @@ def run(nodes: dict[str, Any], tmp_path: Path) -> Iterator[Run]:
     graph = graph_from_dict(document({"C": counter(250)}, nodes), SCRIPTS, allow_code=[tmp_path])
     with launch(graph, LaunchOptions(address="local")) as made:
         made.start()
-        wait_until(lambda: made.status()["nodes"]["a"]["loops"] > 100, 30.0, "loops")
+        wait_until(lambda: made.status()["nodes"]["a"]["loops"] > 100, what="loops")
         yield made
 
 
@@ -64,8 +63,8 @@ def lives(pid: int) -> bool:
 
 
 def nothing_of_it_is_left(run: Run, everybody: list[int]) -> None:
-    wait_until(lambda: not any(map(lives, everybody)), GONE_WITHIN, "the end of all processes")
-    wait_until(lambda: not (runtime_dir() / run.id).exists(), GONE_WITHIN, "the end of its folder of sockets")
+    wait_until(lambda: not any(map(lives, everybody)), what="the end of all processes")
+    wait_until(lambda: not (runtime_dir() / run.id).exists(), what="the end of its folder of sockets")
     assert not list(Path("/dev/shm").glob(f"rg-{run.id}-*"))
 
 
@@ -75,7 +74,7 @@ def nothing_of_it_is_left(run: Run, everybody: list[int]) -> None:
 def test_a_run_ends_in_good_order_when_a_part_of_its_ray_dies(part: str, words: str, run: Run, tmp_path: Path) -> None:
     before = time.time()
     everybody = kill(run, part)
-    assert run.wait(GONE_WITHIN) is ExitCode.ENVIRONMENT
+    assert run.wait(LIMIT) is ExitCode.ENVIRONMENT
     assert (run.failure or "").startswith(f"{words} is lost: its process died")
     assert words in told(run)
     assert len(kept(tmp_path / "a.npz")["X"]), "its scripts were cleaned up"
@@ -118,8 +117,8 @@ class TestANodeThatDoesNotStop:
         return {"a": relay("C", "X", 250, **hangs), "keeper": collect(tmp_path / "a.npz", "X")}
 
     def test_is_ended_by_force_with_all_else(self, run: Run) -> None:
-        wait_until(lambda: run.status()["nodes"]["a"]["stale"], 30.0, "the hang")
+        wait_until(lambda: run.status()["nodes"]["a"]["stale"], what="the hang")
         everybody = kill(run, "gcs_server", "raylet")
-        assert run.wait(GONE_WITHIN) is ExitCode.ENVIRONMENT
+        assert run.wait(LIMIT) is ExitCode.ENVIRONMENT
         assert "is lost: its process died" in (run.failure or "")
         nothing_of_it_is_left(run, everybody)

@@ -35,7 +35,7 @@ def kill_and_wait(run: Any, node: str) -> float:
         now = run.status()["nodes"][node]
         return bool(now["restarts"] > status["restarts"] and now["state"] == "running")
 
-    wait_until(back, 30.0, f"{node} to come back")
+    wait_until(back, what=f"{node} to come back")
     return time.monotonic() - began
 
 

@@ -23,8 +23,8 @@ def test_over_zmq_a_killed_node_keeps_its_state_and_its_losses_are_counted(ray_a
     with running(graph(tmp_path, SAMPLES, "counts_on.py"), ray_address, "zmq") as run:
         wait_until(lambda: run.status()["edges"][0]["delivered"] > 100)
         os.kill(run.status()["nodes"]["keeper"]["pid"], signal.SIGKILL)
-        wait_until(lambda: run.status()["edges"][0]["dropped"].get("restart"), 40.0, "what was lost, in the status")
-        status = finish(run, limit=60.0)
+        wait_until(lambda: run.status()["edges"][0]["dropped"].get("restart"), what="what was lost, in the status")
+        status = finish(run)
     balanced(status)
     node, edge = status["nodes"]["keeper"], status["edges"][0]
     assert (node["restarts"], node["exceptions"]) == (1, 0), told(run)

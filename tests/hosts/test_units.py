@@ -71,7 +71,7 @@ def test_a_graph_unit_runs_whole_on_the_ray_of_the_head_s(host: Host, tmp_path: 
             *view("rena-graph-head.service", str(BIN / "ray"), *head),
             env={**environment("rena-graph-head.service"), **ours}, log=file,
         )  # fmt: skip
-    wait_until(lambda: "Ray runtime started" in log.read_text(), 60, "the head's start")
+    wait_until(lambda: "Ray runtime started" in log.read_text(), what="the head's start")
 
     launch = [word.replace("%i", "study") for word in exec_start("rena-graph@.service", {**ports(), **own})[1:]]
     launch = [word.replace("/etc/rena-graph/graphs", "/run/graphs") for word in launch]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -15,28 +14,16 @@ from rena_graph.graph.load import graph_from_dict
 from rena_graph.runtime.launch.client import Run, launch
 from rena_graph.runtime.options import LaunchOptions
 from tests.conftest import GRAPHS
+from tests.limits import PATIENCE
+from tests.ports import free_port
 from tests.runtime.live import SCRIPTS
 
-__all__ = ["example", "free_port", "launched", "only_drops", "patient", "unique"]
+__all__ = ["example", "launched", "only_drops", "patient", "unique"]
 
 
 def unique(what: str) -> str:
     """A name that nobody else on this network has."""
     return f"{what}-{uuid.uuid4().hex[:12]}"
-
-
-_given: set[int] = set()
-
-
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody holds now, and that was not given to another test before."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-        if port not in _given:
-            _given.add(port)
-            return port
 
 
 def example(file: str) -> dict[str, Any]:
@@ -55,7 +42,7 @@ def example(file: str) -> dict[str, Any]:
 def patient(document: dict[str, Any]) -> dict[str, Any]:
     """The same, with windows of ten seconds at least: a machine that is busy with tests may hold a node up for one."""
     for node in document["nodes"].values():
-        node["buffer_duration"] = max(10.0, node.get("buffer_duration", 0.0))
+        node["buffer_duration"] = max(PATIENCE, node.get("buffer_duration", 0.0))
     return document
 
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tests.limits import LIMIT
+
 if TYPE_CHECKING:
     from typing_extensions import Self
 
@@ -22,9 +24,6 @@ __all__ = ["OUTLET", "LslClient", "LslOutlet", "Program", "Received", "ZmqPublis
 PROGRAMS = Path(__file__).parent / "programs"
 OUTLET = Path(__file__).parent.parent / "bridges" / "peers" / "outlet.py"
 """An LSL outlet that is told what to send."""
-
-LIMIT = 60.0
-"""Seconds to wait for a line."""
 
 
 class Program:

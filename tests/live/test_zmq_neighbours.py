@@ -10,8 +10,9 @@ import numpy as np
 import pylsl
 import pytest
 
-from tests.live.launching import free_port, launched, only_drops
+from tests.live.launching import launched, only_drops
 from tests.live.processes import Message, ZmqPublisher, ZmqSubscriber
+from tests.ports import free_port
 from tests.runtime.live import balanced, collect, document, finish, kept, relay, told, wait_until
 
 pytestmark = pytest.mark.ray

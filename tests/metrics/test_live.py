@@ -20,7 +20,7 @@ from rena_graph.runtime.launch.client import launch
 from rena_graph.runtime.metrics.catalogue import CATALOGUE
 from rena_graph.runtime.metrics.server import MetricsServer
 from rena_graph.runtime.options import LaunchOptions
-from tests.live.launching import free_port
+from tests.ports import free_port
 from tests.runtime.live import SCRIPTS, counter, document, finish, relay, wait_until
 
 Key = tuple[str, tuple[tuple[str, str], ...]]
@@ -69,7 +69,7 @@ def test_a_run_serves_its_metrics_and_no_counter_falls_over_a_restart(ray_addres
             running = of(scrapes[-1], "rena_graph_node_state", node="a", state="running")
             return restarts == 1 and running == 1
 
-        wait_until(is_back, 40)
+        wait_until(is_back)
         loops = run.status()["nodes"]["a"]["loops"]
         # Its process is looked at once a second.
         wait_until(lambda: run.status()["nodes"]["a"]["loops"] > loops + 20 and run.status()["nodes"]["a"]["rss"])

@@ -5,12 +5,11 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from rena_graph.runtime.launch.client import Run, launch
 from rena_graph.runtime.options import LaunchOptions
 from tests.conftest import ROOT
 from tests.original.outlet import CHANNELS, RATE, sines
+from tests.ports import free_port
 from tests.runtime.live import SCRIPTS, balanced, collect, document, finish, kept, told, wait_until
 
 pytestmark = [pytest.mark.ray, pytest.mark.lsl]
@@ -152,12 +152,6 @@ def test_lsl_output_simulation(package: Path, unique: str, ray_address: str, tmp
     assert status["nodes"]["simulation"]["bad_outputs"] == 0
 
 
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def saved_state(stream: str, port: int) -> dict[str, Any]:
     """What the original would have saved: a stream with a notch filter, and a script that takes it."""
     notch = {
@@ -215,13 +209,13 @@ def test_a_saved_state_with_bandpower_and_a_filter_runs_as_imported(
 
         def settled() -> bool:
             nonlocal found
-            assert subscriber.poll(20_000)
+            assert subscriber.poll(60_000)
             topic, stamp, payload = subscriber.recv_multipart()
             assert (topic, len(stamp)) == (b"psd", 8)
             found = np.frombuffer(payload, "<f4")
             return np.allclose(found, wanted, rtol=1e-2, atol=1e-3)
 
-        wait_until(settled, 30.0, "the band powers that SciPy gives")
+        wait_until(settled, what="the band powers that SciPy gives")
         run.stop()
         status = finish(run)
     balanced(status)

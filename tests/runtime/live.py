@@ -16,6 +16,7 @@ from rena_graph.errors import ExitCode
 from rena_graph.graph.load import graph_from_dict
 from rena_graph.runtime.launch.client import Run, launch
 from rena_graph.runtime.options import LaunchOptions
+from tests.limits import LIMIT, PATIENCE
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 
@@ -36,6 +37,7 @@ def relay(stream: str, out: str, rate: float, channels: int = 2, **more: Any) ->
         "run_frequency": 1000,
         "inputs": [{"stream": stream, "as": "in"}],
         "outputs": {out: {"channels": channels, "dtype": "float64", "rate": rate, "as": "out"}},
+        "buffer_duration": PATIENCE,
         **more,
     }
 
@@ -47,6 +49,7 @@ def collect(path: Path, *inputs: Any, **more: Any) -> dict[str, Any]:
         "run_frequency": 1000,
         "inputs": list(inputs),
         "params": {"path": str(path)},
+        "buffer_duration": PATIENCE,
         **more,
     }
 
@@ -60,7 +63,7 @@ def running(doc: dict[str, Any], address: str, transport: str | None = None) -> 
         yield run
 
 
-def wait_until(condition: Callable[[], Any], limit: float = 20.0, what: str = "") -> Any:
+def wait_until(condition: Callable[[], Any], limit: float = LIMIT, what: str = "") -> Any:
     """Until the condition holds; its value."""
     deadline = time.monotonic() + limit
     while not (value := condition()):
@@ -69,7 +72,7 @@ def wait_until(condition: Callable[[], Any], limit: float = 20.0, what: str = ""
     return value
 
 
-def finish(run: Run, code: ExitCode = ExitCode.OK, limit: float = 40.0) -> dict[str, Any]:
+def finish(run: Run, code: ExitCode = ExitCode.OK, limit: float = LIMIT) -> dict[str, Any]:
     """Wait for the end; the last status."""
     assert run.wait(limit) is code, f"ended with {run.exit_code}: {run.failure}\n{told(run)}"
     return run.status()

@@ -31,6 +31,7 @@ from rena_graph.transport.board import Board, EdgeColumn, NodeColumn, StreamColu
 from rena_graph.transport.interface import EdgeOptions
 from rena_graph.transport.links import create_stream, open_reader, open_writer, remove_stream
 from rena_graph.transport.state_files import StateFiles
+from tests.limits import LIMIT
 from tests.runtime.live import SCRIPTS
 
 RATE = 1000.0
@@ -148,7 +149,7 @@ class Lives:
         self.drain()
         return np.concatenate(self._taken) if self._taken else np.empty((0, 3))
 
-    def until(self, condition: Callable[[], object], what: str, limit: float = 30.0) -> None:
+    def until(self, condition: Callable[[], object], what: str, limit: float = LIMIT) -> None:
         deadline = time.monotonic() + limit
         while not condition():
             assert time.monotonic() < deadline, f"not within {limit} s: {what}; {self.told()}"
@@ -165,7 +166,7 @@ class Lives:
             assert self._nursery.stdin is not None
             assert self._nursery.stdout is not None
             self._nursery.stdin.close()
-            self._nursery.wait(10)
+            self._nursery.wait(LIMIT)
             self._nursery.stdout.close()
         self.reader.close()
         self.writer.close()

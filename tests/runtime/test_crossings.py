@@ -277,7 +277,7 @@ def test_all_hosts_get_the_time_of_one_and_the_next_agent_goes_on_without_a_jump
     with Run(tmp_path, {"a": Ahead(ahead), "b": clock}) as run:
         run.link()
         node = NodeClock(run.b.board.clock)
-        assert node.now() == pytest.approx(time.monotonic() + ahead, abs=1)
+        assert node.now() == pytest.approx(time.monotonic() + ahead, abs=30)
         facts = run.b.crossings.time()
         assert facts is not None
         assert facts["offset"] == pytest.approx(ahead, abs=facts["uncertainty"] + 1e-4)
@@ -286,7 +286,7 @@ def test_all_hosts_get_the_time_of_one_and_the_next_agent_goes_on_without_a_jump
         run.b.clock = AgentClock()
         run.again("b")
         assert node.now() > before
-        assert node.now() == pytest.approx(time.monotonic() + ahead, abs=1)
+        assert node.now() == pytest.approx(time.monotonic() + ahead, abs=30)
         again = run.b.crossings.time()
         assert again is not None
         assert again["offset"] == pytest.approx(ahead, abs=again["uncertainty"] + 1e-4)

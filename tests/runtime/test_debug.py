@@ -20,11 +20,11 @@ from typing import Any
 import pytest
 
 from rena_graph.errors import ExitCode
+from tests.limits import LIMIT
 from tests.runtime.live import SCRIPTS, counter, document, wait_until
 
 pytestmark = pytest.mark.ray
 
-LIMIT = 40.0
 PROMPT = "(Pdb) "
 CTRL_C = "\x03"
 
@@ -197,7 +197,7 @@ def test_a_launcher_that_dies_with_its_prompt_takes_the_run_along(ray_address: s
         sockets = Path(os.environ["XDG_RUNTIME_DIR"]) / "rena-graph" / run_id
         assert sockets.exists()
         terminal.process.kill()
-        wait_until(lambda: not sockets.exists(), 20.0, "the end of the run")
+        wait_until(lambda: not sockets.exists(), what="the end of the run")
         assert terminal.told("neighbour cleaned up")
         assert not list(Path("/dev/shm").glob(f"rg-{run_id}*"))
 

@@ -17,6 +17,7 @@ from rena_graph.graph.load import graph_from_dict
 from rena_graph.runtime.launch.client import launch
 from rena_graph.runtime.launch.handle import RunHandle, attach
 from rena_graph.runtime.options import LaunchOptions
+from tests.limits import LIMIT
 from tests.runtime.live import SCRIPTS, collect, counter, document, kept, wait_until
 
 pytestmark = pytest.mark.ray
@@ -50,7 +51,7 @@ def orphan(ray_address: str, tmp_path: Path) -> Iterator[RunHandle]:
         yield handle
         if not handle.ended:
             handle.kill()
-            handle.wait(20.0)
+            handle.wait(LIMIT)
 
 
 def runs_on(handle: RunHandle) -> int:
@@ -65,14 +66,14 @@ def runs_on(handle: RunHandle) -> int:
 def test_a_detached_run_outlives_its_launcher_and_stops_when_asked(orphan: RunHandle, tmp_path: Path) -> None:
     session = runs_on(orphan)
     orphan.stop()
-    assert orphan.wait(30.0) is ExitCode.OK
+    assert orphan.wait(LIMIT) is ExitCode.OK
     assert len(kept(tmp_path / "a.npz")["C"]), "the script was cleaned up"
     wait_until(lambda: not psutil.pid_exists(session), what="the session's end")
 
 
 def test_sigterm_to_its_session_ends_a_detached_run_in_good_order(orphan: RunHandle, tmp_path: Path) -> None:
     os.kill(runs_on(orphan), signal.SIGTERM)
-    assert orphan.wait(30.0) is ExitCode.OK
+    assert orphan.wait(LIMIT) is ExitCode.OK
     assert len(kept(tmp_path / "a.npz")["C"]), "the script was cleaned up"
 
 
@@ -88,6 +89,6 @@ def test_an_attached_run_can_be_let_go(ray_address: str, tmp_path: Path) -> None
     with attach(run.id) as other:
         runs_on(other)
         other.stop()
-        assert other.wait(30.0) is ExitCode.OK
+        assert other.wait(LIMIT) is ExitCode.OK
     assert run.exit_code is ExitCode.OK
     wait_until(lambda: not psutil.pid_exists(session), what="no zombie")

@@ -9,7 +9,7 @@ import pytest
 
 from rena_graph.runtime.host.recent import WINDOW, RecentQuantiles
 from rena_graph.transport.histogram import BUCKETS, Histogram
-from tests.live.launching import free_port
+from tests.ports import free_port
 from tests.runtime.live import collect, counter, document, finish, relay, running, wait_until
 
 SLEEP = 0.05

@@ -9,7 +9,8 @@ import psutil
 import pytest
 
 from rena_graph.errors import ExitCode
-from tests.runtime.live import collect, counter, document, running
+from tests.limits import LIMIT
+from tests.runtime.live import collect, counter, document, running, wait_until
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -25,7 +26,7 @@ def test_starts_and_stops_leave_nothing_behind(starts: int, ray_address: str, tm
         doc = document({"C": counter(100)}, {"last": collect(tmp_path / f"{number}.npz", "C")})
         with running(doc, ray_address) as run:
             run.stop()
-            return run.wait(30)
+            return run.wait(LIMIT)
 
     process = psutil.Process()
     once(0)
@@ -34,5 +35,5 @@ def test_starts_and_stops_leave_nothing_behind(starts: int, ray_address: str, tm
         ends = list(pool.map(once, range(1, starts)))
     assert ends == [ExitCode.OK] * (starts - 1)
     assert all((tmp_path / f"{number}.npz").exists() for number in range(starts)), "every cleanup() ran"
-    assert process.num_fds() <= files
-    assert process.num_threads() <= threads + 1
+    wait_until(lambda: process.num_fds() <= files, what="all files closed")
+    wait_until(lambda: process.num_threads() <= threads + 1, what="all threads ended")

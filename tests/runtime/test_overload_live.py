@@ -35,7 +35,7 @@ def test_slow_nodes_are_named_and_pass_over_what_piled_up(ray_address: str, tmp_
             known = verdicts()
             return all(known[name] == "loop too slow" for name in ("skips", "clock", "blocks"))
 
-        wait_until(slow_ones, 40, "all three named")
+        wait_until(slow_ones, what="all three named")
         assert verdicts()["well"] in ("waiting for input", "keeps up")
         assert "of 50 Hz; a loop takes 1" in run.status()["nodes"]["skips"]["keeping"]["reason"]
         run.stop()

@@ -198,7 +198,7 @@ def test_a_running_node_follows_its_script(ray_address: str, tmp_path: Path) -> 
 
 
 def says(run: Run, text: str) -> None:
-    wait_until(lambda: text in told(run), 20.0, repr(text))
+    wait_until(lambda: text in told(run), what=repr(text))
 
 
 def pid(run: Run) -> Any:

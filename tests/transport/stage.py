@@ -24,11 +24,9 @@ from rena_graph.transport.board import Board, EdgeColumn, StreamColumn
 from rena_graph.transport.edge_reader import DROP_COLUMNS
 from rena_graph.transport.interface import EdgeOptions, StreamPort, StreamReader, StreamWriter
 from rena_graph.transport.links import create_stream, open_reader, open_writer, remove_stream, segment_bytes
+from tests.limits import LIMIT
 
 Policy = Literal["fifo", "latest", "block"]
-LIMIT = 60.0
-"""Seconds that a test waits for something that should come at once."""
-
 _PEER = Path(__file__).parent / "peer.py"
 Opened = TypeVar("Opened")
 _serial = itertools.count()

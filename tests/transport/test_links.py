@@ -14,8 +14,9 @@ from rena_graph.transport.backpressure import leave
 from rena_graph.transport.board import EdgeColumn, StreamColumn
 from rena_graph.transport.edge_reader import DROP_COLUMNS
 from rena_graph.transport.links import open_waiter
+from tests.limits import LIMIT
 
-from .stage import LIMIT, Stage, numbered, stamps, take, until
+from .stage import Stage, numbered, stamps, take, until
 
 DTYPES = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64", "bool"]
 

