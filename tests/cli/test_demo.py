@@ -105,12 +105,12 @@ def test_taps_hear_what_is_sent_in_the_wire_s_format() -> None:
     try:
         with Taps([point]) as taps:
             taps.samples["S"] = Noting(heard, 2)
-            assert publisher.poll(10_000), "the tap did not subscribe"
+            assert publisher.poll(60_000), "the tap did not subscribe"
             publisher.recv()
             publisher.send_multipart([b"S2", struct.pack("<d", 0.5), struct.pack("<2f", 9, 9)])  # only its prefix
             publisher.send_multipart([b"S", struct.pack("<d", 1.5), struct.pack("<2f", 1, 2)])
             publisher.send_multipart([b"S", struct.pack("<d", 2.5), struct.pack("<2f", 3, 4)])
-            assert heard.wait(10)
+            assert heard.wait(60)
     finally:
         publisher.close()
         context.term()

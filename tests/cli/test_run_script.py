@@ -309,11 +309,11 @@ def test_breakpoint_stops_in_the_script(tmp_path: Path) -> None:
         text += read_until(master, "('loop', 2)")
         os.write(master, b"c\n")
         text += read_until(master, "loops at")
-        assert process.wait(20) == 0, text
+        assert process.wait(60) == 0, text
     os.close(master)
 
 
-def read_until(master: int, what: str, limit: float = 30.0) -> str:
+def read_until(master: int, what: str, limit: float = 60.0) -> str:
     """All that the terminal shows until `what`."""
     text = ""
     while what not in text:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from rena_graph.cli.streams import stream_lines
 from rena_graph.errors import ExitCode
 from tests.cli.running import run_cli
 from tests.limits import LIMIT
+from tests.runtime.live import wait_until
 
 OUTLET = """
 import sys
@@ -46,10 +48,7 @@ def outlets() -> Iterator[str]:
 
 @pytest.mark.lsl
 def test_streams_of_another_process_are_listed(outlets: str) -> None:
-    done = run_cli("streams", "--json", "--wait", "2")
-    assert done.returncode == 0
-    assert done.stderr == ""
-    found = {stream["name"]: stream for stream in json.loads(done.stdout) if stream["name"].startswith(outlets)}
+    found = wait_until(lambda: both(outlets), what="both streams to be found")
     eeg = found[f"{outlets}-eeg"]
     assert (eeg["type"], eeg["channels"], eeg["rate"], eeg["format"]) == ("EEG", 8, 250.0, "float32")
     assert eeg["source_id"] == outlets
@@ -57,6 +56,15 @@ def test_streams_of_another_process_are_listed(outlets: str) -> None:
     assert eeg["uid"]
     marks = found[f"{outlets}-marks"]
     assert (marks["rate"], marks["format"], marks["source_id"]) == (0.0, "string", "")
+
+
+def both(outlets: str) -> dict[str, dict[str, Any]] | None:
+    """What is found of them, once it is both: a busy machine may answer too late for one look."""
+    done = run_cli("streams", "--json", "--wait", "2")
+    assert done.returncode == 0
+    assert done.stderr == ""
+    found = {stream["name"]: stream for stream in json.loads(done.stdout) if stream["name"].startswith(outlets)}
+    return found if len(found) == 2 else None
 
 
 def test_the_table() -> None:

@@ -8,23 +8,25 @@ import sys
 import uuid
 from pathlib import Path
 
+from tests.limits import LIMIT
+
 CONFIG = Path(__file__).parents[2] / "deploy" / "lsl_api.cfg"
 
 OUTLET = """
 import sys, pylsl
 outlet = pylsl.StreamOutlet(pylsl.StreamInfo(sys.argv[1], "EEG", 1, 0, "float32", sys.argv[1]))
 print("ready", flush=True)
-if outlet.wait_for_consumers(20):
+if outlet.wait_for_consumers(60):
     outlet.push_sample([42.0])
     sys.stdin.read()
 """
 
 INLET = """
 import sys, pylsl
-found = pylsl.resolve_byprop("name", sys.argv[1], 1, 10)
+found = pylsl.resolve_byprop("name", sys.argv[1], 1, 60)
 inlet = pylsl.StreamInlet(found[0])
-inlet.open_stream(10)
-print(inlet.pull_sample(10)[0][0])
+inlet.open_stream(60)
+print(inlet.pull_sample(60)[0][0])
 """
 
 
@@ -38,8 +40,8 @@ def test_streams_are_found_on_this_machine_with_it() -> None:
         assert outlet.stdout is not None
         assert outlet.stdout.readline().strip() == "ready"
         inlet = subprocess.run(
-            [sys.executable, "-c", INLET, name], env=env, capture_output=True, text=True, timeout=40, check=False
+            [sys.executable, "-c", INLET, name], env=env, capture_output=True, text=True, timeout=LIMIT, check=False
         )
-        _, said = outlet.communicate("", timeout=20)
+        _, said = outlet.communicate("", timeout=LIMIT)
     assert inlet.stdout.strip() == "42.0", inlet.stderr
     assert "INFO" not in said, "the log level of the file holds"

@@ -12,6 +12,7 @@ import pylsl
 import pytest
 
 from rena_graph.testing import ScriptHarness
+from tests.limits import LIMIT
 
 CHANNELS = 8
 RATE = 250.0
@@ -75,12 +76,12 @@ def test_the_outlet_sends_every_sample_once_at_its_own_time(graphs: Path) -> Non
     command = [sys.executable, str(graphs / "dummy/outlet.py"), "--name", name, "--seconds", "1", "--wait"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
-            (info,) = pylsl.resolve_byprop("name", name, 1, 20.0)
+            (info,) = pylsl.resolve_byprop("name", name, 1, LIMIT)
             inlet = pylsl.StreamInlet(info, recover=False)
-            full = inlet.info(10.0)
+            full = inlet.info(LIMIT)
             received, stamps = receive(inlet, 250)
             inlet.close_stream()
-            assert process.wait(20) == 0
+            assert process.wait(LIMIT) == 0
             assert process.stdout is not None
             assert "sent 250 samples" in process.stdout.read()
         finally:
@@ -93,11 +94,11 @@ def test_the_outlet_sends_every_sample_once_at_its_own_time(graphs: Path) -> Non
 
 
 def receive(inlet: pylsl.StreamInlet, count: int) -> tuple[list[list[float]], list[float]]:
-    """So many samples, waiting at most ten seconds for each chunk."""
+    """So many samples."""
     data: list[list[float]] = []
     stamps: list[float] = []
     while len(data) < count:
-        chunk, times = inlet.pull_chunk(timeout=10.0, max_samples=count - len(data))
+        chunk, times = inlet.pull_chunk(timeout=LIMIT, max_samples=count - len(data))
         assert times, f"only {len(data)} of {count} samples came"
         data += chunk
         stamps += times

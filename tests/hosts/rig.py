@@ -51,7 +51,7 @@ def why_not() -> str | None:
 
 
 def _must(*command: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=90)
     assert done.returncode == 0, f"{shlex.join(command)}: {done.stderr}"
     return done.stdout
 
@@ -72,7 +72,7 @@ class _Namespace:
         return self._outer.pid
 
     def _inner(self) -> int:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         children = Path(f"/proc/{self._outer.pid}/task/{self._outer.pid}/children")
         while time.monotonic() < deadline:
             found = children.read_text().split()
@@ -80,12 +80,12 @@ class _Namespace:
             if found and Path(f"/proc/{found[0]}/comm").read_text() == "sleep\n":
                 return int(found[0])
             time.sleep(0.01)
-        raise AssertionError("the namespace was not made within 10 s")
+        raise AssertionError("the namespace was not made within 60 s")
 
     def close(self) -> None:
         self._outer.kill()
-        self._outer.wait(10)
-        deadline = time.monotonic() + 10
+        self._outer.wait(60)
+        deadline = time.monotonic() + 60
         while Path(f"/proc/{self.pid}").exists():
             assert time.monotonic() < deadline, "the namespace did not end"
             time.sleep(0.01)
@@ -226,7 +226,7 @@ class Host:
         """End every process of the host, and its network card with it."""
         self._space.close()
         for process in self._running:
-            process.wait(10)
+            process.wait(60)
             for stream in (process.stdout, process.stderr, process.stdin):
                 if stream is not None:
                     stream.close()

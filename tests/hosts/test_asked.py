@@ -12,7 +12,7 @@ from tests.hosts.rig import BIN
 from tests.hosts.test_cluster import launch
 from tests.runtime.live import counter, document
 
-pytestmark = [pytest.mark.hosts, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.hosts
 
 ASK = """
 import json, sys

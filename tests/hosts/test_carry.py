@@ -11,7 +11,7 @@ import pytest
 
 from tests.hosts.rig import BIN, Network, why_not
 
-pytestmark = [pytest.mark.hosts, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.hosts
 
 ROOT = Path(__file__).parents[2]
 

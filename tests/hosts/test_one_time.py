@@ -16,14 +16,15 @@ from tests.hosts.rig import BIN, Host, Network, why_not
 from tests.hosts.test_cluster import write
 from tests.runtime.live import collect, document, kept, relay
 
-pytestmark = [pytest.mark.hosts, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.hosts
 
 PROGRAMS = Path(__file__).parent / "programs"
 ROOT = Path(__file__).parents[2]
 RATE, SECONDS = 100, 5
 HOURS = 3600.0
-WELL = 1e-3
-"""Seconds that a stamp may be off, on an idle link."""
+WELL = 0.05
+"""Seconds that a stamp may be off on a busy machine; what the estimate makes of which link, to a tenth of a
+millisecond, is looked at in tests/runtime/hosts/test_one_time.py."""
 
 
 def told(process: Any) -> Any:
@@ -75,7 +76,7 @@ def test_a_run_over_two_hosts_has_one_time_and_each_lsl_network_its_own(cluster:
     source = {"from": {"lsl": {"name": DEVICE}}, "host": far.address, "channels": 1, "rate": RATE, "dtype": "float64"}
     passed = relay("S", "X", RATE, channels=1, placement={"host": far.address})
     passed["outputs"]["X"]["to"] = {"lsl": {"name": BACK}}
-    last = collect(tmp_path / "kept.npz", "X", placement={"host": head.address}, buffer_duration=4.0)
+    last = collect(tmp_path / "kept.npz", "X", placement={"host": head.address})
     path = write(document({"S": source}, {"a": passed, "last": last}), tmp_path)
     device = far.start(str(BIN / "python"), str(PROGRAMS / "lsl_device.py"), DEVICE, str(RATE), "8")
     client = far.start(str(BIN / "python"), str(PROGRAMS / "lsl_client.py"), BACK, str(count // 2), "100")

@@ -13,7 +13,7 @@ from tests.hosts.cluster import Cluster
 from tests.hosts.test_cluster import launch, write
 from tests.runtime.live import balanced, collect, counter, document, kept, relay
 
-pytestmark = [pytest.mark.hosts, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.hosts
 
 RATE = 500
 SAMPLES = 1000
@@ -25,9 +25,9 @@ def there_and_back(cluster: Cluster, folder: Path, away: bool = True) -> dict[st
     there = {"host": cluster.workers["gpu"].address} if away else here
     source = {**counter(RATE, samples=SAMPLES), "host": cluster.head.address}
     nodes = {
-        "out": relay("C", "X", RATE, placement=there, buffer_duration=4.0),
-        "more": relay("X", "Y", RATE, placement=there, buffer_duration=4.0),
-        "last": collect(folder / "kept.npz", "C", "X", "Y", placement=here, buffer_duration=4.0),
+        "out": relay("C", "X", RATE, placement=there),
+        "more": relay("X", "Y", RATE, placement=there),
+        "last": collect(folder / "kept.npz", "C", "X", "Y", placement=here),
     }
     return document({"C": source}, nodes)
 

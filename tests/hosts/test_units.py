@@ -15,7 +15,7 @@ from tests.hosts.rig import BIN, Host, Network, why_not
 from tests.hosts.test_cluster import write
 from tests.runtime.live import collect, counter, document, kept, relay, wait_until
 
-pytestmark = [pytest.mark.hosts, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.hosts
 
 STATE = "/var/lib/rena-graph"
 VIEW = """

@@ -13,6 +13,7 @@ import rena_graph
 from rena_graph.errors import RunNotFound
 from rena_graph.runtime.launch.client import Run
 from tests.cli.running import run_cli
+from tests.limits import LIMIT
 from tests.runtime.live import balanced, counter, document, finish, relay, running, wait_until
 
 pytestmark = pytest.mark.ray
@@ -108,7 +109,7 @@ def test_two_runs_of_one_name_never_meet(ray_address: str) -> None:
             assert not isinstance(handle, Run)
             assert handle.status()["run"] == other.id
         ok("kill", one.id)
-        assert one.wait(20.0) == 130
+        assert one.wait(LIMIT) == 130
         assert other.status()["state"] == "running"
 
 
@@ -121,7 +122,7 @@ def test_a_detached_run_outlives_its_launcher_and_stops_when_its_time_is_over(ra
     with rena_graph.attach(launched["run"]) as handle:
         assert str(handle.folder) == launched["folder"]
         assert handle.status()["state"] in ("running", "stopping")
-        assert handle.wait(40.0) == 0
+        assert handle.wait(LIMIT) == 0
         assert "the time is over" in (handle.folder / "console.jsonl").read_text()
     assert "ended" in ok("list", "--all")
 

@@ -12,7 +12,7 @@ name, wanted, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
 deadline = time.monotonic() + seconds
 (found, *_) = pylsl.resolve_byprop("name", name, 1, seconds)
 inlet = pylsl.StreamInlet(found)
-inlet.open_stream(10)
+inlet.open_stream(60)
 values: list[float] = []
 stamps: list[float] = []
 while len(stamps) < wanted and time.monotonic() < deadline:

@@ -19,6 +19,7 @@ import pylsl
 
 POLL = 0.005  # s
 PATIENCE = 60.0  # s to find all outlets
+QUIET = 1.0  # s without a sample after which no more is on its way from an outlet that is still there
 
 
 class Listener:
@@ -27,8 +28,8 @@ class Listener:
     def __init__(self, info: Any, clocksync: bool, recover: bool) -> None:
         flags = pylsl.proc_clocksync if clocksync else pylsl.proc_none
         self.inlet: Any = pylsl.StreamInlet(info, recover=recover, processing_flags=flags)
-        self.info = self.inlet.info(10.0)
-        self.inlet.open_stream(10.0)
+        self.info = self.inlet.info(PATIENCE)
+        self.inlet.open_stream(PATIENCE)
         self.samples: list[list[Any]] = []
         self.stamps: list[float] = []
 
@@ -84,14 +85,17 @@ def listen(listeners: list[Listener], mark: int | None, count: int) -> None:
     """Read until there is enough of each, or the standard input has ended."""
     over = threading.Event()
     threading.Thread(target=wait_for_end, args=(over,), daemon=True).start()
+    heard = time.monotonic()
     while True:
-        last = over.is_set()
         new = sum([listener.read() for listener in listeners])
         least = min(len(listener.stamps) for listener in listeners)
         if mark is not None and least >= mark:
             mark = None
             say("marked")
-        if least >= count or (last and not new):
+        if new or not over.is_set():
+            heard = time.monotonic()
+        gone = all(listener.inlet is None for listener in listeners)
+        if least >= count or (over.is_set() and not new and (gone or time.monotonic() - heard > QUIET)):
             return
         if not new:
             time.sleep(POLL)
