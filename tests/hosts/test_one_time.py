@@ -23,8 +23,8 @@ ROOT = Path(__file__).parents[2]
 RATE, SECONDS = 100, 5
 HOURS = 3600.0
 WELL = 0.05
-"""Seconds that a stamp may be off on a busy machine; what the estimate makes of which link, to a tenth of a
-millisecond, is looked at in tests/runtime/hosts/test_one_time.py."""
+"""Seconds that a stamp may be off on a busy machine; that the estimate is good to the millisecond,
+whatever the link, is for tests/runtime/hosts/test_one_time.py."""
 
 
 def told(process: Any) -> Any:
