@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.lsl, pytest.mark.slow]
 
 RATE = 128.0
 SPEED = 10
-SECONDS = 100  # of the recording
+SECONDS = 60  # of the recording
 WINDOW = 256  # samples: 2 s
 BANDS = [(4.0, 8.0), (8.0, 13.0), (13.0, 30.0)]
 Arrays = dict[str, NDArray[Any]]

@@ -49,9 +49,9 @@ def set_wall_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 def loops_after_it_was_said(run: Run, times: int) -> None:
     """Until it was said so often that the clock was set, and the node on the clock has made two seconds of loops."""
-    wait_until(lambda: told(run).count("wall clock was set by") >= times, 30.0, "that it was said")
+    wait_until(lambda: told(run).count("wall clock was set by") >= times, what="that it was said")
     count = run.status()["nodes"]["bad"]["loops"] + 100
-    wait_until(lambda: run.status()["nodes"]["bad"]["loops"] >= count, 30.0, "loops")
+    wait_until(lambda: run.status()["nodes"]["bad"]["loops"] >= count, what="loops")
 
 
 def test_rates_and_stamps_do_not_follow_the_wall_clock_and_that_it_was_set_is_said(

@@ -21,7 +21,7 @@ from rena_graph.runtime.options import LaunchOptions
 from rena_graph.runtime.session.ray_watch import ray_processes
 from tests.faults.table import FaultRow, record
 from tests.limits import LIMIT
-from tests.runtime.live import SCRIPTS, collect, counter, document, kept, relay, told, wait_until
+from tests.runtime.live import SCRIPTS, collect, counter, document, kept, lives, relay, told, wait_until
 
 pytestmark = [pytest.mark.ray, pytest.mark.faults]
 
@@ -52,14 +52,6 @@ def kill(run: Run, *parts: str) -> list[int]:
         if name in parts:
             os.kill(pid, signal.SIGKILL)
     return everybody
-
-
-def lives(pid: int) -> bool:
-    """Whether it has not ended; where nobody looks after orphans, as in some containers, they stay as zombies."""
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def nothing_of_it_is_left(run: Run, everybody: list[int]) -> None:

@@ -64,11 +64,11 @@ class Study:
         def said() -> bool:
             return text in self.cluster.rena_graph("logs", "@")
 
-        wait_until(said, 60, text)
+        wait_until(said, what=text)
 
     def end(self) -> None:
         self.cluster.rena_graph("stop", "@")
-        wait_until(lambda: not self.cluster.head.pids("rena_graph.runtime"), 30, "the end of the run")
+        wait_until(lambda: not self.cluster.head.pids("rena_graph.runtime"), what="the end of the run")
         nothing_left(self.cluster)
 
 

@@ -35,7 +35,7 @@ def run(cluster: Cluster, tmp_path: Path) -> Iterator[Cluster]:
     cluster.rena_graph("launch", path, "--detach", "--address", cluster.address, "--allow-code", "/")
     yield cluster
     cluster.rena_graph("stop", "@")
-    wait_until(lambda: not cluster.head.pids("rena_graph.runtime"), 30, "the end of the run")
+    wait_until(lambda: not cluster.head.pids("rena_graph.runtime"), what="the end of the run")
     nothing_left(cluster)
 
 

@@ -1,4 +1,4 @@
-"""The command line and the Python interface as a newcomer uses them: with a Ray that the run starts and ends itself."""
+"""Command line and Python interface as a newcomer uses them: mostly with a Ray that the run starts and ends itself."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ def test_launch_tells_its_status_as_json_and_ends_well(tmp_path: Path) -> None:
     assert {node["state"] for node in last["nodes"].values()} == {"stopped"}
 
 
-def test_launch_simulates_the_amplifier_that_is_not_there(tmp_path: Path) -> None:
+def test_launch_simulates_the_amplifier_that_is_not_there(ray_address: str, tmp_path: Path) -> None:
     path = copied("dummy/dummy_8chan.json", tmp_path)
-    done = run_cli("launch", path, "--simulate", "--for", "2", "--json", "--set", "add_x.x=5")
+    done = run_cli("launch", path, "--simulate", "--for", "2", "--json", "--set", "add_x.x=5", "--address", ray_address)
     assert done.returncode == ExitCode.OK, done.stderr
     last = statuses(done.stdout)[-1]
     balanced(last)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 from rena_graph.errors import ExitCode
@@ -70,6 +71,14 @@ def wait_until(condition: Callable[[], Any], limit: float = LIMIT, what: str = "
         assert time.monotonic() < deadline, f"not within {limit} s: {what or condition}"
         time.sleep(0.02)
     return value
+
+
+def lives(pid: int) -> bool:
+    """Whether it has not ended; where nobody looks after orphans, as in some containers, they stay as zombies."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def finish(run: Run, code: ExitCode = ExitCode.OK, limit: float = LIMIT) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from rena_graph.runtime.launch.client import launch
 from rena_graph.runtime.launch.handle import RunHandle, attach
 from rena_graph.runtime.options import LaunchOptions
 from tests.limits import LIMIT
-from tests.runtime.live import SCRIPTS, collect, counter, document, kept, wait_until
+from tests.runtime.live import SCRIPTS, collect, counter, document, kept, lives, wait_until
 
 pytestmark = pytest.mark.ray
 
@@ -68,7 +68,7 @@ def test_a_detached_run_outlives_its_launcher_and_stops_when_asked(orphan: RunHa
     orphan.stop()
     assert orphan.wait(LIMIT) is ExitCode.OK
     assert len(kept(tmp_path / "a.npz")["C"]), "the script was cleaned up"
-    wait_until(lambda: not psutil.pid_exists(session), what="the session's end")
+    wait_until(lambda: not lives(session), what="the session's end")
 
 
 def test_sigterm_to_its_session_ends_a_detached_run_in_good_order(orphan: RunHandle, tmp_path: Path) -> None:

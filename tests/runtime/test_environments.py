@@ -226,7 +226,7 @@ def test_pip_ends_with_what_has_it_run_even_where_that_is_killed_alone(tmp_path:
     failed: list[str] = []
     thread = threading.Thread(target=lambda: failed.append(refusal(Wanted(f"rgt-extra @ {wheel.as_uri()}\n"), makers)))
     thread.start()
-    pips = wait_until(lambda: installing(wheel), 60, "pip")
+    pips = wait_until(lambda: installing(wheel), what="pip")
     pips[0].parent().kill()
     thread.join(30)
     assert not psutil.wait_procs(pips, 30)[1]
@@ -240,7 +240,7 @@ def test_makers_that_are_closed_end_and_begin_no_more(tmp_path: Path) -> None:
     failed: list[str] = []
     thread = threading.Thread(target=lambda: failed.append(refusal(Wanted(f"rgt-extra @ {wheel.as_uri()}\n"), makers)))
     thread.start()
-    pips = wait_until(lambda: installing(wheel), 60, "pip")
+    pips = wait_until(lambda: installing(wheel), what="pip")
     makers.close()
     thread.join(20)
     assert not thread.is_alive()

@@ -16,8 +16,8 @@ pytestmark = pytest.mark.ray
 @pytest.mark.parametrize(
     ("rate", "samples", "transport"),
     [
-        (2048.0, 10240, "ring"),
-        (250.0, 1250, "zmq"),
+        (2048.0, 4096, "ring"),
+        (250.0, 500, "zmq"),
         pytest.param(250.0, 1250, "ring", marks=pytest.mark.long),
         pytest.param(2048.0, 10240, "zmq", marks=pytest.mark.long),
     ],

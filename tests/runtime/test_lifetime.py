@@ -123,9 +123,8 @@ def output_of(run: Launched, limit: float = LIMIT) -> str:
     return text
 
 
-@pytest.mark.parametrize(
-    "signum", [signal.SIGINT, *(pytest.param(s, marks=LONG_LEG) for s in (signal.SIGTERM, signal.SIGHUP))]
-)
+@LONG_LEG
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_one_signal_stops_in_good_order(signum: signal.Signals, tmp_path: Path) -> None:
     with launched(tmp_path) as run:
         session = run.wait_until_running()
@@ -211,6 +210,7 @@ def test_ctrl_c_while_it_starts_leaves_nothing(part: str, tmp_path: Path) -> Non
         run.all_gone(session)
 
 
+@LONG_LEG
 def test_for_ends_by_itself_and_sums_up(tmp_path: Path) -> None:
     with launched(tmp_path, "--for", "2") as run:
         session = wait_until(lambda: run.session, what="the session process")

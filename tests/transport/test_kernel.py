@@ -37,8 +37,9 @@ from rena_graph.transport.interface import EdgeOptions, StreamPort
 from rena_graph.transport.links import create_stream, open_waiter, remove_stream
 from rena_graph.transport.ring import RingWriter
 from rena_graph.transport.ring_reader import RingReader
+from tests.limits import LIMIT
 
-from .stage import LIMIT, Stage, numbered, stamps
+from .stage import Stage, numbered, stamps
 
 compiled = pytest.mark.skipif(not fast.usable, reason=f"no compiled kernel here: {kernel.missing}")
 CHANNELS, CAPACITY, WINDOW = 64, 8, 5
