@@ -94,7 +94,7 @@ def test_a_run_goes_on_while_rays_part_on_the_host_is_stopped_and_ends_in_good_o
         if goes_on:
             os.kill(raylet, signal.SIGCONT)
     run.stop()
-    assert run.wait(2 * GONE_WITHIN) is ExitCode.OK, run.failure
+    assert run.wait(LIMIT) is ExitCode.OK, run.failure
     assert np.all(np.diff(kept(tmp_path / "a.npz")["X"][:, 0]) == 1)
     nothing_of_it_is_left(run, everybody)
     how = "SIGSTOP for some seconds, then SIGCONT" if goes_on else "SIGSTOP, and never SIGCONT"

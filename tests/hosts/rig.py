@@ -18,6 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
+from tests.runtime.live import lives
+
 __all__ = ["BIN", "Host", "Network", "why_not"]
 
 BIN = Path(sys.executable).parent
@@ -86,7 +88,7 @@ class _Namespace:
         self._outer.kill()
         self._outer.wait(60)
         deadline = time.monotonic() + 60
-        while Path(f"/proc/{self.pid}").exists():
+        while lives(self.pid):
             assert time.monotonic() < deadline, "the namespace did not end"
             time.sleep(0.01)
 
