@@ -6,7 +6,7 @@ from enum import Enum, IntEnum
 
 from rena_graph.errors import RenaGraphError
 
-__all__ = ["ALIVE", "ENDED", "FAILURE_KINDS", "NodeState", "Phase", "check_transition", "may_follow"]
+__all__ = ["ALIVE", "ENDED", "FAILURE_KINDS", "Heard", "NodeState", "Phase", "check_transition", "may_follow"]
 
 
 class Phase(Enum):
@@ -16,6 +16,16 @@ class Phase(Enum):
     RUNNING = "running"
     STOPPING = "stopping"
     ENDED = "ended"
+
+
+class Heard(Enum):
+    """What a coordinator answers a host agent that tells it something."""
+
+    TAKEN = "taken"
+    FENCED = "fenced"
+    """Its host was taken for lost: neither it nor what it has counts any more."""
+    REPLACED = "replaced"
+    """Another agent of its host is in its place."""
 
 
 class NodeState(IntEnum):

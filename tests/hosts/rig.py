@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -120,6 +121,7 @@ class Host:
             "--pid", "--mount-proc", "--time", f"--monotonic={int(ahead)}", f"--boottime={int(ahead)}"
         )
         self._switch = switch
+        self.closed = False
         self._running: list[subprocess.Popen[str]] = []
         port = f"to-{name}"
         in_switch = ("nsenter", "-t", str(switch), "-n")
@@ -154,13 +156,14 @@ class Host:
         env: Mapping[str, str] | None = None,
         log: IO[str] | int | None = None,
         stdin: int | None = None,
+        err: int = subprocess.STDOUT,
     ) -> subprocess.Popen[str]:
-        """Start a program on the host; ended with the host."""
+        """Start a program on the host; ended with the host. With `log` what it prints goes there, errors to `err`."""
         process = subprocess.Popen(
             self._inside(command), start_new_session=True, env={**self.environment, **(env or {})}, text=True,
             stdin=subprocess.DEVNULL if stdin is None else stdin,
             stdout=subprocess.PIPE if log is None else log,
-            stderr=subprocess.PIPE if log is None else subprocess.STDOUT,
+            stderr=subprocess.PIPE if log is None else err,
         )  # fmt: skip
         self._running.append(process)
         return process
@@ -224,8 +227,17 @@ class Host:
             self.run("nft", "add", "chain", "ip", "rig", "in", "{ type filter hook input priority 0; }")
             self.run("nft", "add", "rule", "ip", "rig", "in", "ip", "saddr", to, "drop")
 
+    def freeze(self, frozen: bool) -> None:
+        """Stop every process of the host as a machine that hangs does, or let all go on."""
+        for pid in self.pids():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP if frozen else signal.SIGCONT)
+
     def close(self) -> None:
-        """End every process of the host, and its network card with it."""
+        """End every process of the host, and its network card with it; again does no harm."""
+        if self.closed:
+            return
+        self.closed = True
         self._space.close()
         for process in self._running:
             process.wait(60)

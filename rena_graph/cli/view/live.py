@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rena_graph.cli.view.clocks import clock_lines
+from rena_graph.cli.view.hosts import host_lines
 from rena_graph.cli.view.keeping import keeping_lines
 from rena_graph.cli.view.latency import sink_lines
 from rena_graph.cli.view.numbers import NONE, asked_rate, clock_time, count, duration, rate
@@ -81,7 +82,7 @@ def live_view(
     if streams and status["streams"]:
         parts.append(stream_table(status["streams"], streams, width))
         used += streams + _TABLE_FRAME
-    about = sink_lines(status["sinks"]) + clock_lines(status["hosts"])
+    about = host_lines(status["hosts"]) + sink_lines(status["sinks"]) + clock_lines(status["hosts"])
     latencies = about[: max(0, min(_MAX_ERRORS, height - used - _MIN_LOG_LINES - len(troubles)))]
     parts += [Text(line, style="cyan", no_wrap=True, overflow="ellipsis") for line in latencies]
     used += len(latencies)

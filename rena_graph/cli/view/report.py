@@ -7,6 +7,7 @@ from typing import Any
 
 from rena_graph.cli.output import columns
 from rena_graph.cli.view.clocks import clock_lines
+from rena_graph.cli.view.hosts import host_lines
 from rena_graph.cli.view.keeping import keeping_lines
 from rena_graph.cli.view.latency import age_lines, sink_lines
 from rena_graph.cli.view.ledger import ledger_lines, source_lines
@@ -34,8 +35,8 @@ def report_lines(status: Mapping[str, Any]) -> list[str]:
         lines += ["", *ages]
     if latencies := sink_lines(status["sinks"]):
         lines += ["", "end to end", *(f"  {line}" for line in latencies)]
-    if clocks := clock_lines(status["hosts"]):
-        lines += ["", *clocks]
+    if hosts := host_lines(status["hosts"]) + clock_lines(status["hosts"]):
+        lines += ["", *hosts]
     lines += ["", *keeping_lines(nodes), *ledger_lines(status["edges"], ended=False), *source_lines(streams)]
     lines += [f"{name}: {_last_line(node['error'])}" for name, node in nodes.items() if node.get("error")]
     return [*lines, f"logs: {status['folder']}"] if "folder" in status else lines

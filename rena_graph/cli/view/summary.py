@@ -8,6 +8,7 @@ from typing import Any
 
 from rena_graph.cli.output import columns
 from rena_graph.cli.view.clocks import clock_lines
+from rena_graph.cli.view.hosts import host_lines
 from rena_graph.cli.view.ledger import ledger_lines, source_lines
 from rena_graph.cli.view.numbers import asked_rate, count, duration, rate
 from rena_graph.errors import ExitCode
@@ -50,7 +51,7 @@ def summary_lines(status: Mapping[str, Any], code: int, folder: Path) -> list[st
     lines += [f"{name}: {node['error']}" for name, node in status["nodes"].items() if node.get("error")]
     lines += ledger_lines(status["edges"])
     lines += source_lines(status["streams"])
-    lines += clock_lines(status["hosts"])
+    lines += host_lines(status["hosts"]) + clock_lines(status["hosts"])
     lines.append(f"logs and statistics: {folder}")
     return lines
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayError
+from ray.exceptions import ActorUnavailableError, RayActorError, RayError
 
 from rena_graph.errors import RenaGraphError
 from rena_graph.runtime.coordinator.placement import pinned
@@ -25,7 +25,11 @@ def agent_name(host: str, life: int) -> str:
 
 
 class AgentGone(RenaGraphError):
-    """The world's: between two host agents nobody can be asked."""
+    """The world's: between two host agents nobody can be asked; nor on a host that is lost."""
+
+
+RETRY_SECONDS = 0.25
+"""Between two calls to an agent that cannot be reached, which says nothing about whether it lives."""
 
 
 class AgentLink:
@@ -48,7 +52,9 @@ class AgentLink:
         self._actor: Any = None
         self._life = -1
         self._ready = asyncio.Event()
-        self._mourning: set[asyncio.Task[None]] = set()
+        self._quiet = asyncio.Event()
+        self._given_up = asyncio.Event()
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     @property
     def life(self) -> int:
@@ -62,7 +68,7 @@ class AgentLink:
 
     def make(self, life: int, coordinator: Any) -> None:
         """Start an agent, unless there is one."""
-        if self._life >= 0:
+        if self._life >= 0 or self.lost:
             return
         options = {
             "num_cpus": 0,
@@ -95,22 +101,62 @@ class AgentLink:
 
     def _hold(self, life: int, actor: Any) -> None:
         self._actor, self._life = actor, life
-        task = asyncio.get_running_loop().create_task(self._mourn(life, actor))
-        self._mourning.add(task)
-        task.add_done_callback(self._mourning.discard)
+        self._spawn(self._mourn(life, actor))
+
+    def _spawn(self, coroutine: Any) -> asyncio.Task[Any]:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _mourn(self, life: int, actor: Any) -> None:
         """Until the agent has closed, or died."""
-        try:
-            await actor.live.remote()
-        except RayActorError:
-            self._is_lost(life)
+        while life == self._life:
+            try:
+                await actor.live.remote()
+                return
+            except ActorUnavailableError:
+                await asyncio.sleep(RETRY_SECONDS)
+            except RayActorError:
+                self._is_lost(life)
 
     def _is_lost(self, life: int) -> None:
         if life == self._life:
             self._life, self._actor = -1, None
             self._ready.clear()
             self._lost(self._part.name)
+
+    # -- the host as a whole -------------------------------------------------------------------------
+    @property
+    def lost(self) -> bool:
+        """Whether the host is no part of the run any more."""
+        return self._given_up.is_set()
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing is heard of the host now."""
+        return self._quiet.is_set()
+
+    def be_quiet(self, quiet: bool) -> None:
+        """The host is silent, or is heard again: nobody is kept waiting by a silent one."""
+        if quiet:
+            self._quiet.set()
+        else:
+            self._quiet.clear()
+
+    def give_up(self) -> None:
+        """The host is lost: whoever waits for it is told, and nobody asks it again."""
+        self._given_up.set()
+        self._quiet.set()
+        self._ready.set()
+        self._life, self._actor = -1, None
+
+    async def unless_quiet(self, work: Any) -> None:
+        """Do this; where the host is silent, or becomes so, do not wait: it is done when the host is back."""
+        task = self._spawn(work)
+        await _first_of(task, self._quiet)
+        if task.done():
+            task.result()
 
     def is_ready(self, life: int) -> None:
         """This one has everything prepared: whoever waited to ask it may."""
@@ -128,24 +174,35 @@ class AgentLink:
             What it refused.
         """
         if self._actor is None:
-            raise AgentGone("there is no host agent now")
-        return await getattr(self._actor, method).remote(*arguments)
+            raise AgentGone(f"host {self._part.name} has no agent now")
+        answer = asyncio.wrap_future(getattr(self._actor, method).remote(*arguments).future())
+        await _first_of(answer, self._given_up)
+        if not answer.done():
+            answer.cancel()
+            raise AgentGone(f"host {self._part.name} is lost")
+        return answer.result()
 
     async def have(self, method: str, *arguments: Any) -> Any:
-        """One call, made until an agent has carried it out: by the next one, where this one dies over it."""
-        while True:
+        """One call, made until an agent has carried it out: by the next one, where this one dies over it.
+
+        None where the host is lost: nothing is to be done there any more.
+        """
+        while not self.lost:
             await self._ready.wait()
             life = self._life
             try:
                 return await self.ask(method, *arguments)
+            except ActorUnavailableError:
+                await asyncio.sleep(RETRY_SECONDS)
             except RayActorError:
                 self._is_lost(life)
             except AgentGone:
                 await asyncio.sleep(0)  # lost just now: wait for the next
+        return None
 
     async def may(self, method: str, *arguments: Any, within: float) -> Any:
-        """One call that may fail: None where nobody answers within so many seconds."""
-        if self._actor is None:
+        """One call that may fail: None where nobody answers within so many seconds, and at once of a silent host."""
+        if self._actor is None or self.quiet:
             return None
         with suppress(RayError, asyncio.TimeoutError):
             call = getattr(self._actor, method).remote(*arguments)
@@ -156,3 +213,12 @@ class AgentLink:
         """End its process."""
         if self._actor is not None:
             ray.kill(self._actor, no_restart=True)
+
+
+async def _first_of(work: asyncio.Future[Any], event: asyncio.Event) -> None:
+    """Return once either is there."""
+    waiting = asyncio.ensure_future(event.wait())
+    try:
+        await asyncio.wait([work, waiting], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()

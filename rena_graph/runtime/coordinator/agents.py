@@ -49,11 +49,15 @@ class Agents:
     @property
     def lives(self) -> dict[str, int]:
         """Which agent each host has, for a coordinator that comes after this one."""
-        return {name: link.life for name, link in self._links.items()}
+        return {name: link.life for name, link in self._links.items() if not link.lost}
+
+    def link(self, host: str) -> AgentLink | None:
+        """That of a host; None of one that the run does not use."""
+        return self._links.get(host)
 
     def find(self, lives: Mapping[str, int]) -> bool:
         """Hold the agents that another coordinator has made; False where one of them is gone."""
-        found = [link.find(lives[name]) for name, link in self._links.items()]
+        found = [link.find(lives[name]) for name, link in self._links.items() if name in lives]
         return all(found)
 
     async def attach(self, coordinator: Any, prepared: bool) -> None:
@@ -84,12 +88,13 @@ class Agents:
         AgentGone, RayActorError, RenaGraphError
             What the first one raised; the others have finished by then.
         """
-        return await self.ask_each(method, dict.fromkeys(self._links, arguments))
+        return await self.ask_each(method, dict.fromkeys(self.lives, arguments))
 
     async def ask_each(self, method: str, arguments: Mapping[str, tuple[Any, ...]]) -> dict[str, Any]:
         """The same with arguments for each host."""
-        calls = [self._links[host].ask(method, *own) for host, own in arguments.items()]
-        return dict(zip(arguments, await _all(calls), strict=True))
+        there = {host: own for host, own in arguments.items() if not self._links[host].lost}
+        calls = [self._links[host].ask(method, *own) for host, own in there.items()]
+        return dict(zip(there, await _all(calls), strict=True))
 
     async def have(self, node: str, method: str, *arguments: Any) -> Any:
         """See :meth:`AgentLink.have`; of the node's host."""
@@ -100,9 +105,13 @@ class Agents:
         return await self._links[host].have(method, *arguments)
 
     async def have_all(self, method: str) -> None:
-        """The same of every host, at the same time."""
+        """The same of every host, at the same time; a silent one does it when it is back, and keeps nobody waiting."""
         await self._laid_out.wait()
-        await _all([link.have(method) for link in self._links.values()])
+        await _all([link.unless_quiet(link.have(method)) for link in self._links.values()])
+
+    async def in_turn(self, node: str, work: Any) -> None:
+        """Do what concerns a node; see :meth:`AgentLink.unless_quiet`."""
+        await (await self.of(node)).unless_quiet(work)
 
     async def may(self, node: str, method: str, *arguments: Any, within: float) -> Any:
         """See :meth:`AgentLink.may`; of the node's host."""
@@ -132,9 +141,8 @@ class Agents:
         """
         deadline = asyncio.get_running_loop().time() + within
         while True:
-            answers = [
-                await self._links[host].may("drained", streams, within=within) for host, streams in sources.items()
-            ]
+            there = {self._links[host]: streams for host, streams in sources.items() if not self._links[host].lost}
+            answers = [await link.may("drained", streams, within=within) for link, streams in there.items()]
             if all(answers):
                 return True
             if asyncio.get_running_loop().time() > deadline:

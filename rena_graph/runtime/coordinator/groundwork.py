@@ -85,9 +85,21 @@ class Groundwork:
         assert self.layout is not None
         return self._plans[self.layout.nodes[node]]
 
+    def on(self, host: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The nodes of a host, and the external streams that come in there."""
+        layout = self.layout
+        assert layout is not None
+        nodes = tuple(node for node, where in layout.nodes.items() if where == host)
+        return nodes, tuple(stream for stream, where in layout.streams.items() if where == host)
+
     def is_here(self, host: str) -> bool:
         """Whether this is the coordinator's own host."""
         return self.layout is not None and host == self.layout.here
+
+    @property
+    def where(self) -> dict[str, str]:
+        """The host of each node; empty before that is known."""
+        return {} if self.layout is None else dict(self.layout.nodes)
 
     @property
     def made_on(self) -> dict[str, str]:

@@ -167,6 +167,17 @@ class Lives:
         record.asked_restarts += 1
         self._start_anew(record, "asked to restart")
 
+    def host_lost(self, record: NodeRecord, why: str) -> None:
+        """Its host is lost, and its process with it, as far as this run is concerned."""
+        record.gone, record.stale_for = True, None
+        self._silent.discard(record.name)
+        if record.state in ENDED:
+            return
+        record.error, record.kind = why, "host"
+        record.restart_at = record.kill_at = None
+        self._to_restart.discard(record.name)
+        self.set(record, NodeState.FAILED)
+
     # -- what follows --------------------------------------------------------------------------------
     def _failed(self, record: NodeRecord, error: str, kind: str) -> None:
         record.error, record.kind = error, kind

@@ -19,8 +19,11 @@ from rena_graph.runtime.coordinator.signals import (
     EndRun,
     Event,
     HostFailed,
+    HostGone,
+    HostHeard,
     HostLost,
     HostPrepared,
+    HostSilent,
     Instruction,
     KillAsked,
     KillNode,
@@ -130,6 +133,12 @@ class Coordinator:
                 self._fail(error, exit_code)
             case HostLost():
                 self._host_lost()
+            case HostSilent(host, why):
+                self._out.append(Say("warning", f"host {host} is silent{f': {why}' if why else ''}"))
+            case HostHeard(host, seconds):
+                self._out.append(Say("warning", f"host {host} is there again, after {seconds:.1f} s"))
+            case HostGone():
+                self._host_gone(event)
             case NodeReported():
                 self.lives.reported(event)
             case NodeGone():
@@ -189,6 +198,29 @@ class Coordinator:
         self._out.append(PrepareHost(run.host_life))
         if run.sinks_deadline is not None:
             run.sinks_deadline = run.now + SINK_TIMEOUT + KILL_GRACE
+
+    def _host_gone(self, event: HostGone) -> None:
+        """What was there is not there any more: the run ends, or goes on without it where the graph lets it."""
+        what = [*(f"node {node!r}" for node in event.nodes), *(f"stream {stream!r}" for stream in event.streams)]
+        why = f" ({event.why})" if event.why else ""
+        text = f"host {event.host} is lost, after {event.seconds:.0f} s without a word{why}; with it {_list(what)}"
+        lost = [self.nodes[node] for node in event.nodes]
+        living = [record for record in lost if record.state not in ENDED]
+        for record in lost:
+            self.lives.host_lost(record, f"its host {event.host} is lost")
+        if self.run.phase is Phase.STOPPING:
+            self._note(text, ExitCode.ENVIRONMENT)
+        elif (
+            self.run.phase is Phase.RUNNING
+            and not event.streams
+            and all(record.definition.restart.on_give_up == "degrade" for record in living)
+        ):
+            self._note(f"{text}\nthe others run on without it", ExitCode.ENVIRONMENT)
+            # Whoever is being prepared on another host may have waited for this one.
+            self.run.host_life += 1
+            self._out.append(PrepareHost(self.run.host_life))
+        else:
+            self._fail(text, ExitCode.ENVIRONMENT)
 
     def _again(self) -> None:
         """Want everything once more that a coordinator or a host agent may have died over."""
@@ -317,3 +349,7 @@ class Coordinator:
         self._out.append(StopNode(record.name, record.epoch, within))
         if not record.debugged:  # its prompt may be open, and answers when it is left
             record.kill_at = self.run.now + within + (KILL_GRACE if ready else 0.0)
+
+
+def _list(words: Sequence[str]) -> str:
+    return "nothing of the run" if not words else " and ".join([", ".join(words[:-1]), words[-1]][len(words) == 1 :])

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayError
+from ray.exceptions import ActorUnavailableError, RayActorError, RayError
 
 from rena_graph.errors import UsageError
 from rena_graph.runtime.coordinator.agents import Agents
@@ -113,14 +113,19 @@ class NodeActors:
         if actor is None and not await self._agents.have(node, "has_begun", epoch):
             self.place(node, epoch)  # a coordinator before has died over it
             actor = self._find(node, epoch)
-        self._spawn(self._wait_for_end(node, epoch, None if actor is None else actor.run.remote(setup)))
+        self._spawn(self._wait_for_end(node, epoch, None if actor is None else actor.run.remote(setup), setup))
 
-    async def _wait_for_end(self, node: str, epoch: int, life: Any) -> None:
+    async def _wait_for_end(self, node: str, epoch: int, life: Any, setup: NodeSetup) -> None:
         """What Ray knows of a life's end. The host agent, who sees the process itself end, is first where it can be."""
         cause = "its process ended without a word"
         try:
             if life is not None:
                 await life
+        except ActorUnavailableError:
+            # It cannot be reached, which says nothing about whether it lives.
+            if not await self._known_gone(node, epoch) and (actor := self._find(node, epoch)) is not None:
+                await self._wait_for_end(node, epoch, actor.run.remote(setup), setup)
+            return
         except RayActorError as error:
             cause = f"its process died ({plain(error)})"
         except RayError as error:
@@ -136,8 +141,9 @@ class NodeActors:
         while waited < LAST_WORD:
             if record.epoch != epoch or record.gone:
                 return True
+            link = await self._agents.of(node)
             await asyncio.sleep(LOOK_SECONDS)
-            waited += LOOK_SECONDS if (await self._agents.of(node)).ready else 0.0
+            waited += LOOK_SECONDS if link.ready and not link.quiet else 0.0
         return record.epoch != epoch or record.gone
 
     async def debug_ended(self) -> None:

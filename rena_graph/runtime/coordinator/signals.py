@@ -12,8 +12,11 @@ __all__ = [
     "EndRun",
     "Event",
     "HostFailed",
+    "HostGone",
+    "HostHeard",
     "HostLost",
     "HostPrepared",
+    "HostSilent",
     "Instruction",
     "KillAsked",
     "KillNode",
@@ -61,6 +64,36 @@ class HostFailed:
 @dataclass(frozen=True)
 class HostLost:
     """The host agent died, and with it the bridges and whoever could tell the nodes anything."""
+
+
+@dataclass(frozen=True)
+class HostSilent:
+    """Nothing is heard of another host; most come back."""
+
+    host: str
+    why: str = ""
+    """What is known of the cause; may be empty."""
+
+
+@dataclass(frozen=True)
+class HostHeard:
+    """A host that was silent for so many seconds is heard again."""
+
+    host: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class HostGone:
+    """A host is lost: the lease of what is there has run out, and whatever it says from now on counts no more."""
+
+    host: str
+    seconds: float
+    why: str
+    nodes: tuple[str, ...]
+    """Those that ran there."""
+    streams: tuple[str, ...]
+    """The external streams that came in there."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +183,9 @@ Event: TypeAlias = (
     HostPrepared
     | HostFailed
     | HostLost
+    | HostSilent
+    | HostHeard
+    | HostGone
     | NodeReported
     | NodeGone
     | StaleSeen

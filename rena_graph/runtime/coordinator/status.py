@@ -8,6 +8,7 @@ from typing import Any
 
 from rena_graph.runtime.coordinator.machine import Coordinator, Phase
 from rena_graph.runtime.coordinator.paths import Way, sink_rows
+from rena_graph.runtime.lifecycle import ALIVE
 from rena_graph.runtime.run_setup import RunSetup
 
 __all__ = ["make_status"]
@@ -22,6 +23,8 @@ def make_status(
     uptime: float,
     paths: Mapping[str, Sequence[Way]],
     made_on: Mapping[str, str] | None = None,
+    states: Mapping[str, Mapping[str, Any]] | None = None,
+    where: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Put together what ``status`` answers.
 
@@ -43,7 +46,13 @@ def make_status(
         See :func:`rena_graph.runtime.coordinator.paths.paths_to`.
     made_on : mapping of str to str
         The host on which each stream is made, or comes in; left out where there is one host.
+    states : mapping
+        The state of each host, as :meth:`~rena_graph.runtime.coordinator.host_watch.HostWatch.states` tells it.
+    where : mapping of str to str
+        The host of each node. Those of a silent host are shown as stale: nobody sees how they are.
     """
+    states, where = states or {}, where or {}
+    silent = {host for host, known in states.items() if known["state"] == "silent"}
     dropped: dict[str, int] = {}
     for edge in report["edges"]:
         dropped[edge["to"]] = dropped.get(edge["to"], 0) + sum(edge["dropped"].values())
@@ -51,7 +60,7 @@ def make_status(
         name: {
             **report["nodes"].get(name, {}),
             "state": record.state.label,
-            "stale": record.stale_for is not None,
+            "stale": record.stale_for is not None or (record.state in ALIVE and where.get(name) in silent),
             "restarts": record.restarts,
             "reloads": record.reloads,
             "asked_restarts": record.asked_restarts,
@@ -63,7 +72,8 @@ def make_status(
         }
         for name, record in machine.nodes.items()
     }
-    hosts = report.get("hosts", {})
+    told = report.get("hosts", {})
+    hosts = {name: {**told.get(name, {}), **states.get(name, {})} for name in [*told, *(states.keys() - told.keys())]}
     return {
         "run": setup.id,
         "graph": setup.graph.name,
@@ -76,6 +86,6 @@ def make_status(
         "nodes": nodes,
         "streams": report["streams"],
         "edges": report["edges"],
-        "sinks": sink_rows(paths, report["nodes"], report["edges"], made_on or {}, hosts),
+        "sinks": sink_rows(paths, report["nodes"], report["edges"], made_on or {}, told),
         "hosts": hosts,
     }

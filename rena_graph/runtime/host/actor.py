@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
+import threading
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,12 @@ from ray.exceptions import RayActorError, RayError
 
 from rena_graph.runtime.far_looks import look_at
 from rena_graph.runtime.host.environments import EnvironmentMakers
+from rena_graph.runtime.host.guard import end_guard, start_guard
 from rena_graph.runtime.host.part import HostPart
+from rena_graph.runtime.host.pids import PidWatch
 from rena_graph.runtime.hosts.code import Bundle
 from rena_graph.runtime.hosts.environment import Made, Wanted
+from rena_graph.runtime.lifecycle import Heard
 from rena_graph.runtime.messages import log_to
 from rena_graph.runtime.plan import HostPaths, Plan
 from rena_graph.runtime.run_setup import RunSetup
@@ -48,29 +53,64 @@ class AgentActor:
         self._environments = EnvironmentMakers()
         options = setup.options
         paths = HostPaths.of(setup.id, runtime)
+        self._life = life
+        self._ending = threading.Lock()
+        elsewhere = not part.here  # there the session process sees to all of this
+        if elsewhere:
+            start_guard(runtime, f"rg-{setup.id}-", folder)
         self._agent = HostAgent(
-            setup.graph, paths, clock, options.instance, self._deliver, life, options.debug, part=part
-        )
+            setup.graph, paths, clock, options.instance, self._deliver, life, options.debug, part=part,
+            abandoned=self._abandoned if elsewhere else None,
+        )  # fmt: skip
+        if elsewhere:
+            self._raylet = PidWatch(lambda _, __, how: self._agent.ray_lost(how))
+            self._raylet.add("raylet", 0, os.getppid())
 
     def _deliver(self, batch: dict[str, Any]) -> bool:
         """Hand a batch to whoever is the coordinator now; False where it died over it, or another one came."""
         coordinator = self._coordinator
-        told = coordinator.notify.remote(self._part.name, batch)
+        told = coordinator.notify.remote(self._part.name, self._life, batch)
         while not ray.wait([told], timeout=LOOK_SECONDS)[0]:
             if coordinator is not self._coordinator:
                 return False
         try:
-            ray.get(told)
+            heard = ray.get(told)
         except RayActorError:
             return False
         except RayError:
             log.exception("the coordinator could not take %s", batch["events"])
+            return True
+        if heard is Heard.REPLACED:
+            log.warning("another agent has taken over on this host")
+            os._exit(0)
+        if heard is Heard.FENCED:
+            threading.Thread(target=self._fenced, name="rena-fenced").start()
         return True
+
+    def _fenced(self) -> None:
+        """The run has gone on without this agent: what it has here ends now, by force."""
+        with self._ending:
+            log.warning("the run has gone on without this host: what is here of it ends")
+            self._environments.close()
+            self._agent.end_now()
+            self._leave()
+
+    def _abandoned(self) -> None:
+        """Nobody is there to tell anything to: what is here ends, in good order, and this process with it."""
+        with self._ending:
+            self._environments.close()
+            self._agent.end_all()
+            self._leave()
+
+    def _leave(self) -> None:
+        end_guard(self._runtime)
+        shutil.rmtree(self._runtime, ignore_errors=True)
+        os._exit(0)  # a Ray without a head would keep this process for a minute
 
     def attach(self, coordinator: Any) -> None:
         """Another coordinator goes on: from now on this one is told, first of all where each node is."""
         self._coordinator = coordinator
-        self._agent.tell_anew()
+        self._agent.processes.tell_anew()
 
     def live(self) -> None:
         """Return once the agent has closed: whoever waits for this learns of its death at once."""
@@ -123,7 +163,7 @@ class AgentActor:
 
     def has_begun(self, node: str, epoch: int) -> bool:
         """Whether a process has lived this life of a node."""
-        return self._agent.has_begun(node, epoch)
+        return self._agent.processes.has_begun(node, epoch)
 
     def start_sinks(self) -> None:
         """Let streams out."""
@@ -143,19 +183,19 @@ class AgentActor:
 
     def command(self, node: str, epoch: int, message: dict[str, Any]) -> None:
         """To a node."""
-        self._agent.command(node, epoch, message)
+        self._agent.processes.command(node, epoch, message)
 
     def progress(self, node: str, epoch: int) -> dict[str, int]:
         """What of its orders a node has."""
-        return self._agent.progress(node, epoch)
+        return self._agent.processes.progress(node, epoch)
 
     def kill(self, node: str, epoch: int) -> None:
         """A node's process."""
-        self._agent.kill(node, epoch)
+        self._agent.processes.kill(node, epoch)
 
     def release(self, node: str) -> None:
         """Of a process that is gone."""
-        self._agent.release(node)
+        self._agent.processes.release(node)
 
     def report(self) -> dict[str, Any] | None:
         """A fresh look at the board."""
@@ -173,11 +213,14 @@ class AgentActor:
         """Stop everything without a coordinator."""
         self._environments.close()
         self._agent.end_all()
+        if not self._part.here:
+            threading.Timer(LOOK_SECONDS, self._leave).start()  # once whoever asked has the answer
 
     def close(self) -> dict[str, Any]:
         """Everything down; the last report."""
         self._environments.close()
         last = self._agent.close()
         if not self._part.here:  # there the session does it
+            end_guard(self._runtime)
             shutil.rmtree(self._runtime, ignore_errors=True)
         return last

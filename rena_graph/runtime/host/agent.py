@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import logging
-import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
 from types import MappingProxyType
 from typing import Any
 
@@ -16,24 +13,21 @@ from rena_graph.errors import RenaGraphError
 from rena_graph.graph.model import Graph
 from rena_graph.runtime.alive import hold_alive
 from rena_graph.runtime.clock import Clock
-from rena_graph.runtime.events import AgentLine
 from rena_graph.runtime.host.bridges import Sinks, Sources
 from rena_graph.runtime.host.crossings import Crossings, Peer
-from rena_graph.runtime.host.lease import LEASE_SECONDS, Lease
+from rena_graph.runtime.host.lease import ABANDONED_AFTER, LEASE_SECONDS, Lease
+from rena_graph.runtime.host.mark import AgentMark
 from rena_graph.runtime.host.outbox import Batch, Outbox
 from rena_graph.runtime.host.part import HostPart
-from rena_graph.runtime.host.pids import PidWatch
+from rena_graph.runtime.host.processes import Processes
 from rena_graph.runtime.host.report import BoardReader, stale_nodes
 from rena_graph.runtime.host.shared import make_shared, remove_shared
 from rena_graph.runtime.host.tails import Tails
 from rena_graph.runtime.host.usage import GpuMemory, UsageMeter, host_usage
-from rena_graph.runtime.host.words import LastWords, state_on_board
-from rena_graph.runtime.lifecycle import ENDED, NodeState
 from rena_graph.runtime.messages import LogRecords
 from rena_graph.runtime.plan import HostPaths, Plan
 from rena_graph.streams.spec import StreamSpec
-from rena_graph.transport.backpressure import leave
-from rena_graph.transport.board import Board, EdgeColumn, NodeColumn
+from rena_graph.transport.board import Board
 
 __all__ = ["BEAT_SECONDS", "HostAgent"]
 
@@ -45,8 +39,6 @@ log_bridges = logging.getLogger("rena_graph.bridges.host")
 BEAT_SECONDS = 0.25
 REPORT_EVERY = 2
 """Beats from one full look at the board to the next, which is most of a beat's cost; who asks gets a fresh one."""
-CLEANUP_SECONDS = 1.0
-"""For ``cleanup()``, once a node's time to drain is over."""
 
 
 class HostAgent:
@@ -70,6 +62,8 @@ class HostAgent:
         The node that runs in the launching process, whose end is not the node's.
     part : HostPart | None
         What of the run this host has; all of it where left out.
+    abandoned : callable | None
+        Called once when no coordinator is to be expected any more; None where the session process sees to that.
     """
 
     def __init__(
@@ -82,13 +76,13 @@ class HostAgent:
         life: int = 0,
         debugged: str | None = None,
         part: HostPart | None = None,
+        abandoned: Callable[[], None] | None = None,
     ) -> None:
         self._alive = hold_alive(paths.runtime)
         self._paths = paths
         self._clock = clock
         self._instance = instance
         self._life = life
-        self._debugged = debugged
         # A stream that is missed, refused or malformed concerns who runs the graph, not only who reads log files.
         self._bridge_log = LogRecords("rena_graph.bridges", clock.unix)
         self._part = part
@@ -105,11 +99,12 @@ class HostAgent:
         self._endpoint = ""
         self._starting = threading.Lock()
         self._lease = Lease(clock.now_ns() / 1e9)  # not graph time: that leaps where it is learned
+        self._abandoned = abandoned
+        self._mark = AgentMark(paths.runtime)
         self._tails = Tails(paths.runtime, clock.unix)
-        self._last_words = LastWords()
         self._outbox = Outbox(lambda batch: self._handed_on(deliver, batch), clock.unix)
-        self._pids = PidWatch(self._process_gone)
-        self._line = AgentLine(paths.commands, paths.events, self._on_node_event)
+        self.processes = Processes(paths, debugged, self._outbox.put)
+        """The nodes of this host."""
         self._closing = threading.Event()
         self._beats = threading.Thread(target=self._beat_forever, name="rena-beats", daemon=True)
         self._beats.start()
@@ -161,8 +156,9 @@ class HostAgent:
             if self._crossings is not None and self._part is not None:
                 self._endpoint = self._crossings.receive(plan, board, self._part.bind, allowed)
             self._plan, self._board = plan, board
+            self.processes.know(plan, board)
         if adopt:
-            self.tell_anew()
+            self.processes.tell_anew()
         return self._endpoint
 
     def connect(self, peers: Mapping[str, Peer], timekeeper: str | None) -> None:
@@ -176,27 +172,10 @@ class HostAgent:
         """Whether all that was published in these streams has arrived on the hosts that take them."""
         return self._crossings is None or self._crossings.drained(streams)
 
-    def tell_anew(self) -> None:
-        """Say of each node what stands on the board: a coordinator, or an agent, has died and may have missed it."""
-        if self._plan is None or self._board is None:
-            return
-        for node, index in self._plan.node_rows.items():
-            row = self._board.node(index)
-            if row.ints[NodeColumn.PID]:
-                self._outbox.put(state_on_board(node, row))
-                self._watch(node, row.ints[NodeColumn.EPOCH], row.ints[NodeColumn.PID])
-
     def watch_console(self, node: str, epoch: int) -> None:
         """From now on report what this incarnation of a node prints."""
         assert self._plan is not None
         self._tails.watch(node, epoch, self._paths.console(node, epoch, self._plan.node_rows[node]))
-
-    def has_begun(self, node: str, epoch: int) -> bool:
-        """Whether a process has lived, or lives, this life of a node: no other one may."""
-        assert self._plan is not None
-        assert self._board is not None
-        row = self._board.node(self._plan.node_rows[node]).ints
-        return bool(row[NodeColumn.PID]) and row[NodeColumn.EPOCH] == epoch
 
     def start_sinks(self) -> None:
         """Let what is made leave; once."""
@@ -213,47 +192,6 @@ class HostAgent:
             self._sources.start(self._plan, self._board, self._life)
 
     # -- while it runs -------------------------------------------------------------------------------
-    def command(self, node: str, epoch: int, message: dict[str, Any]) -> None:
-        """Hand a command to a node."""
-        self._line.send(f"{node}:{epoch}", message)
-
-    def progress(self, node: str, epoch: int) -> dict[str, int]:
-        """The versions of the newest changes that the node's loop has, and its single steps to come.
-
-        Empty where another incarnation of the node has the board's row.
-        """
-        if self._plan is None or self._board is None:
-            return {}
-        row = self._board.node(self._plan.node_rows[node]).ints
-        if row[NodeColumn.EPOCH] != epoch:
-            return {}
-        return {
-            "params": row[NodeColumn.PARAM_VERSION],
-            "rate": row[NodeColumn.RATE_VERSION],
-            "step": row[NodeColumn.STEP_VERSION],
-            "left": row[NodeColumn.STEPS_LEFT],
-        }
-
-    def kill(self, node: str, epoch: int) -> None:
-        """End a node's process by force, whatever it does; SIGKILL needs nobody's cooperation."""
-        if self._plan is None or self._board is None:
-            return
-        row = self._board.node(self._plan.node_rows[node])
-        pid = row.ints[NodeColumn.PID]
-        if pid and row.ints[NodeColumn.EPOCH] == epoch:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-
-    def release(self, node: str) -> None:
-        """A node's process is gone, perhaps without letting go: writers wait for its next one, or for none."""
-        if self._plan is None or self._board is None:
-            return
-        kept = self._plan.transport == "ring" and self._plan.graph.nodes[node].restart.policy != "never"
-        for edge in self._plan.graph.inputs_of(node):
-            row = self._board.edge(edge.index)
-            if row.ints[EdgeColumn.ACTIVE]:  # else it has let go, and said itself whether it comes back
-                leave(row, returns=kept)
-
     def report(self) -> dict[str, Any] | None:
         """A fresh look at the board, for a status asked for now; None before there is one."""
         return None if self._reader is None else self._reader.read(self._clock.now_ns())
@@ -262,7 +200,7 @@ class HostAgent:
         """What metrics tell beyond a status: histograms, and what is used of the host; see ``runtime/metrics``."""
         if self._reader is None or self._plan is None or self._board is None:
             return {}
-        pids = {name: self._board.node(i).ints[NodeColumn.PID] for name, i in self._plan.node_rows.items()}
+        pids = self.processes.pids()
         gpu = self._gpu.of([pid for pid in pids.values() if pid], self._clock.now_ns())
         return {
             **self._reader.histograms(),
@@ -271,41 +209,22 @@ class HostAgent:
             "agent_cpu": time.process_time(),
         }
 
-    def _on_node_event(self, message: dict[str, Any]) -> None:
-        self._outbox.put(message)
-        if message["event"] == "state":
-            if NodeState(message["state"]) in ENDED:
-                self._last_words.said(message["node"], message["epoch"])
-            self._watch(message["node"], message["epoch"], message["pid"])
-
-    def _watch(self, node: str, epoch: int, pid: int) -> None:
-        if node != self._debugged:
-            self._pids.add(node, epoch, pid)
-
-    def _process_gone(self, node: str, epoch: int, how: str) -> None:
-        """A node's process ended. Its last words travel another way: they come first, or are read off the board."""
-        assert self._plan is not None
-        assert self._board is not None
-        row = self._board.node(self._plan.node_rows[node])
-        if row.ints[NodeColumn.EPOCH] == epoch:
-            state = state_on_board(node, row)
-            if NodeState(state["state"]) in ENDED and not self._last_words.wait(node, epoch):
-                self._outbox.put(state)
-            self.release(node)
-        self._line.forget(f"{node}:{epoch}")
-        self._outbox.put({"event": "gone", "node": node, "epoch": epoch, "cause": how})
-
     def _bridge_failed(self, name: str, error: RenaGraphError) -> None:
         text, code = str(error), int(error.exit_code)
         self._outbox.put({"event": "bridge_failed", "name": name, "error": text, "exit_code": code})
+
+    def ray_lost(self, how: str) -> None:
+        """Ray's part on this host has ended, and ends its workers now, of which this process is one."""
+        self._outbox.put({"event": "ray_lost", "how": how})
 
     def _sources_ended(self) -> None:
         self._outbox.put({"event": "sources_ended"})
 
     def _handed_on(self, deliver: Callable[[Batch], bool], batch: Batch) -> bool:
         read = batch.pop("read")
+        told_at = self._clock.now_ns() / 1e9
         if deliver(batch):
-            self._lease.heard(self._clock.now_ns() / 1e9)
+            self._lease.heard(told_at)
             self._tails.handed_on(read)
             return True
         batch["read"] = read
@@ -316,9 +235,16 @@ class HostAgent:
         while not self._closing.wait(BEAT_SECONDS):
             self._outbox.beat(*self._beat(full=beats % REPORT_EVERY == 0))
             beats += 1
-            change = self._lease.look(self._clock.now_ns() / 1e9)
+            now = self._clock.now_ns() / 1e9
+            change = self._lease.look(now)
             if change is not None:
                 self._hold(change)
+            self._mark.write(now)
+            if self._abandoned is not None and self._lease.abandoned(now):
+                log_bridges.warning("no word from the coordinator for %g s: this host's part ends", ABANDONED_AFTER)
+                # Not from this thread, for which whoever ends everything waits.
+                threading.Thread(target=self._abandoned, name="rena-abandoned").start()
+                return
 
     def _beat(
         self, *, full: bool = True, whole: bool = False
@@ -345,10 +271,7 @@ class HostAgent:
             log_bridges.warning("the coordinator is there again: nodes and outlets go on")
         if self._sinks is not None:
             self._sinks.hold(hold)
-        for node, index in self._plan.node_rows.items():
-            row = self._board.node(index).ints
-            if row[NodeColumn.PID] and NodeState(row[NodeColumn.STATE]) not in ENDED:
-                self._line.send(f"{node}:{row[NodeColumn.EPOCH]}", {"do": "hold" if hold else "let_go"})
+        self.processes.hold(hold)
 
     # -- end -----------------------------------------------------------------------------------------
     def stop_sources(self) -> None:
@@ -367,30 +290,26 @@ class HostAgent:
     def end_all(self) -> None:
         """There is no coordinator any more: stop sources, all nodes at once, and sinks; then let go of everything."""
         self.stop_sources()
-        plan, board = self._plan, self._board
-        if plan is not None and board is not None:
-            for node, index in plan.node_rows.items():
-                stop = {"do": "stop", "within": plan.graph.nodes[node].stop_timeout, "again": False}
-                self._line.send(f"{node}:{board.node(index).ints[NodeColumn.EPOCH]}", stop)
-            longest = max((plan.graph.nodes[n].stop_timeout for n in plan.node_rows), default=0.0)
-            if not self._pids.wait(longest + CLEANUP_SECONDS):
-                for node, index in plan.node_rows.items():
-                    if node != self._debugged:
-                        self.kill(node, board.node(index).ints[NodeColumn.EPOCH])
+        self.processes.stop_all()
         self.stop_sinks()
+        self.close()
+
+    def end_now(self) -> None:
+        """This host is no part of the run any more: end its nodes by force, and let go of everything."""
+        self.processes.kill_all()
         self.close()
 
     def close(self) -> dict[str, Any]:
         """Take everything down and remove rings and board. Returns the last report, and console lines."""
         self._closing.set()
         self._beats.join(2.0)
-        self._pids.close()
+        self.processes.close()
         self._sources.close()
         if self._sinks is not None:
             self._sinks.close()
         if self._crossings is not None:
             self._crossings.close()
-        self._line.close()
+        self.processes.hang_up()
         self._outbox.close()
         beat, lines, _ = self._beat(whole=True)
         self._bridge_log.close()

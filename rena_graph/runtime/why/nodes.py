@@ -30,6 +30,9 @@ def look_at_life(now: Situation, node: str, depth: int) -> Finding | None:
     elif state == "paused":
         text = f"is paused, after {many(known.get('loops', 0), 'loop')}"
         remedy = f"rena-graph resume RUN {node}, or rena-graph step RUN {node}"
+    elif (silent := now.silent_for(known.get("host"))) is not None:
+        text = f"is on host {known['host']}, of which nothing has been heard for {silent:.1f} s"
+        remedy = "look at that machine, and at the network; after 20 s without a word it is taken for lost"
     elif known.get("stale"):
         text = f"is stale: no sign of life, and {many(known.get('loops', 0), 'loop')} since its start"
         remedy = f"it hangs in loop() or is stopped: rena-graph restart RUN {node}, or a hang_timeout in the graph"

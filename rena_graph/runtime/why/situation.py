@@ -90,6 +90,16 @@ class Situation:
         found: Mapping[str, Any] = self.after["nodes"].get(node, {})
         return found
 
+    def silent_for(self, host: str | None) -> float | None:
+        """For how many seconds nothing has been heard of a host; None of one that is there, or that nobody watches."""
+        known = self.after.get("hosts", {}).get(host or "", {})
+        return float(known["silent_for"]) if known.get("state") == "silent" else None
+
+    @property
+    def silent_hosts(self) -> list[str]:
+        """Those of which nothing is heard now."""
+        return [host for host in self.after.get("hosts", {}) if self.silent_for(host) is not None]
+
     def stream(self, stream: str) -> Mapping[str, Any]:
         """Its status now."""
         found: Mapping[str, Any] = self.after["streams"].get(stream, {})

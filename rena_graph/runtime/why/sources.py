@@ -53,6 +53,9 @@ def _connected(now: Situation, stream: str, kind: str, depth: int) -> Finding:
             f"{who}; the newest of its {many(produced, 'sample')} is {ago(age)}. It is irregular: perhaps all is well"
         )
         return Finding(stream, "stops", text, "make the sender send", depth)
+    if silent := now.silent_hosts:
+        text = f"its newest sample is {ago(age)}; nothing is heard of host {' and '.join(silent)}, where it may come in"
+        return Finding(stream, "stops", text, "look at that machine, and at the network", depth)
     text = f"{who}, but its newest sample is {ago(age)}"
     return Finding(stream, "stops", text, "look whether the device still sends", depth)
 

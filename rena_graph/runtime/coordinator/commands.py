@@ -1,0 +1,196 @@
+"""What the coordinator's state machine wants done, one instruction after the other; and what nodes are told besides."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from ray.exceptions import RayActorError, RayError
+
+from rena_graph.errors import ExitCode, RenaGraphError
+from rena_graph.runtime.clock import Clock
+from rena_graph.runtime.coordinator.agent_link import AgentGone
+from rena_graph.runtime.coordinator.agents import Agents
+from rena_graph.runtime.coordinator.environments import Environments
+from rena_graph.runtime.coordinator.groundwork import Groundwork
+from rena_graph.runtime.coordinator.machine import Coordinator
+from rena_graph.runtime.coordinator.node_actors import NodeActors
+from rena_graph.runtime.coordinator.operations import Operations
+from rena_graph.runtime.coordinator.ray_words import plain
+from rena_graph.runtime.coordinator.signals import (
+    Event,
+    HostFailed,
+    HostPrepared,
+    Instruction,
+    PlaceNode,
+    RunNode,
+    SinksStopped,
+    StartNode,
+    StartSinks,
+    StartSources,
+    StopNode,
+    StopSinks,
+    StopSources,
+)
+from rena_graph.runtime.host.reload import ScriptWatch
+from rena_graph.runtime.lifecycle import ALIVE
+from rena_graph.runtime.run_setup import RunSetup
+
+__all__ = ["Commands"]
+
+log = logging.getLogger(__name__)
+
+
+class Commands:
+    """Carries out instructions, in their order. A host that is silent does its part when it is back.
+
+    Parameters
+    ----------
+    setup : RunSetup
+        Which run.
+    machine : Coordinator
+        Whose instructions; looked at.
+    agents, ground, actors, environments : Agents, Groundwork, NodeActors, Environments
+        Who does it.
+    operations : callable
+        Gives what users have changed: parameters, rates, who is paused.
+    watch : ScriptWatch | None
+        Is told of every script that is run.
+    clock : Clock
+        The coordinator's.
+    hear : callable
+        Takes an event for the state machine.
+    remember : callable
+        Called once something has changed that a coordinator after this one has to know.
+    making : callable
+        Called before agents are made.
+    """
+
+    def __init__(
+        self,
+        setup: RunSetup,
+        machine: Coordinator,
+        agents: Agents,
+        ground: Groundwork,
+        actors: NodeActors,
+        environments: Environments,
+        operations: Callable[[], Operations],
+        watch: ScriptWatch | None,
+        clock: Clock,
+        hear: Callable[[Event], None],
+        remember: Callable[[], None],
+        making: Callable[[], None],
+    ) -> None:
+        self._setup = setup
+        self._machine = machine
+        self._agents = agents
+        self._ground = ground
+        self._actors = actors
+        self._environments = environments
+        self._operations = operations
+        self._watch = watch
+        self._clock = clock
+        self._hear = hear
+        self._remember = remember
+        self._making = making
+        self._todo: asyncio.Queue[Instruction] = asyncio.Queue()
+        self.running_since: float | None = None
+        """When the first sample was let in."""
+
+    def put(self, instruction: Instruction) -> None:
+        """One more, after those before it."""
+        self._todo.put_nowait(instruction)
+
+    async def carry_out(self) -> None:
+        """All of them, for ever: each is done before the next begins."""
+        while True:
+            await self._carry_out_one(await self._todo.get())
+
+    async def _carry_out_one(self, instruction: Instruction) -> None:
+        match instruction:
+            case PlaceNode(node, epoch):
+                await self._ground.placed.wait()
+                self._actors.place(node, epoch)
+            case RunNode(node, epoch):
+                await self._agents.in_turn(node, self._run_node(node, epoch))
+            case StartNode(node, epoch):
+                await self._agents.in_turn(node, self._start_node(node, epoch))
+            case StopNode(node, epoch, within, again):
+                if not again:
+                    await self._ground.await_arrivals(node)
+                stop = {"do": "stop", "within": within, "again": again}
+                await self._agents.in_turn(node, self._agents.have(node, "command", epoch, stop))
+            case StartSinks():
+                await self._agents.have_all("start_sinks")
+            case StartSources():
+                await self._agents.have_all("start_sources")
+                if self.running_since is None:
+                    self.running_since = self._clock.now()
+                    self._remember()
+            case StopSources():
+                await self._agents.have_all("stop_sources")
+            case StopSinks():
+                await self._agents.have_all("stop_sinks")
+                self._hear(SinksStopped())
+
+    async def prepare(self, life: int, me: Any) -> None:
+        """Make the host agents that are missing, and let all prepare what they have not, or take over what is there."""
+        adopt = self._machine.run.host_ready
+        try:
+            await self._ground.place()
+            if life != self._machine.run.host_life:
+                return  # one that has died already, before it was made
+            self._making()
+            self._agents.make(life, me)
+            self._remember()
+            await self._environments.make(self._ground.layout)
+            await self._ground.prepare(adopt)
+        except (RayActorError, AgentGone) as error:
+            log.warning("the host agent died while it prepared: %s", error)  # which its own end tells as well
+        except RenaGraphError as error:
+            # Ray hands an actor's exception on as one that is also of the original class.
+            self._hear(HostFailed(plain(error), error.exit_code))
+        except RayError as error:
+            self._hear(HostFailed(f"the host agent failed: {error}", ExitCode.ENVIRONMENT))
+        else:
+            self._agents.are_ready()
+            self._hear(HostPrepared(life))
+
+    async def _start_node(self, node: str, epoch: int) -> None:
+        operations = self._operations()
+        start = operations.keeper.rates.start(node, self._clock.now())
+        await self._agents.have(node, "command", epoch, start)
+        if node in operations.paused:
+            await self._agents.have(node, "command", epoch, {"do": "pause"})
+
+    async def _run_node(self, node: str, epoch: int) -> None:
+        await self._agents.have(node, "watch_console", epoch)
+        operations = self._operations()
+        if self._watch is not None:  # before they are carried: what is written meanwhile is seen as a change
+            self._watch.begin(node, self._setup.graph.script_path(node), self._clock.unix())
+        await self._ground.carry_code(node, epoch)
+        plan = self._ground.plan_of(node)
+        params = self._ground.params_there(node, operations.definitions(node))
+        setup = plan.setup(node, epoch, params, operations.frequencies.get(node))
+        setup = replace(setup, reload=self._watch is not None)
+        if node == self._setup.options.debug:
+            setup.save(self._setup.debug_file)
+            return
+        await self._actors.run(node, epoch, setup)
+
+    # -- besides ----
+    async def progress(self, node: str) -> dict[str, int] | None:
+        """What of its orders the node has; None where no process runs it."""
+        record = self._machine.nodes[node]
+        if not record.run_sent or record.state not in ALIVE:
+            return None
+        return await self._agents.may(node, "progress", record.epoch, within=1.0) or {}
+
+    async def command(self, node: str, message: dict[str, Any]) -> None:
+        """To the process that runs the node now; one that is still to come is told by its setup."""
+        record = self._machine.nodes[node]
+        if record.run_sent and record.state in ALIVE:
+            await self._agents.have(node, "command", record.epoch, message)
