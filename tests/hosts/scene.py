@@ -19,7 +19,7 @@ from tests.hosts.cluster import Cluster
 from tests.hosts.rig import BIN, Host, why_not
 from tests.hosts.test_cluster import write
 
-__all__ = ["Scene", "clean", "own_cluster", "scene"]
+__all__ = ["Scene", "clean", "note", "own_cluster", "scene"]
 
 RATE = 250
 LIMIT = 90.0
@@ -154,5 +154,13 @@ def scene(cluster: Cluster, document: dict[str, Any], folder: Path) -> Iterator[
 
 def clean(host: Host) -> bool:
     """Whether nothing of any run is on this host: no process, no segment, no socket."""
+    processes = [pid for word in ("rena_graph", "ray::NodeActor", "ray::AgentActor") for pid in host.pids(word)]
     segments = [name for name in host.files("/dev/shm") if name.startswith("rg-")]
-    return not (host.pids("rena_graph") or host.pids("ray::") or segments or host.files("/run/user/rena-graph"))
+    return not (processes or segments or host.files("/run/user/rena-graph"))
+
+
+def note(fault: str, **figures: float | int | str) -> None:
+    """Keep what was measured, for the table in the documents: one JSON line in the file that is asked for."""
+    if file := os.environ.get("RENA_HOST_FAULTS"):
+        with Path(file).open("a") as rows:
+            rows.write(json.dumps({"fault": fault, **figures}) + "\n")

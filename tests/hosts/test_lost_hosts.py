@@ -5,16 +5,31 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from rena_graph.runtime.coordinator.host_watch import LOST_AFTER
 from tests.hosts.cluster import Cluster
-from tests.hosts.scene import RATE, clean, own_cluster, scene
-from tests.runtime.live import collect, counter, document, relay
+from tests.hosts.rig import Host
+from tests.hosts.scene import RATE, Scene, clean, note, own_cluster, scene
+from tests.runtime.live import balanced, collect, counter, document, relay
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(300)]
+
+SEEN = 5.0
+"""Seconds within which a silent host is said on a machine that does other things too; of an idle one it is two."""
+GONE = 60.0
+"""Seconds within which nothing is left; 45 are promised."""
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """For faults that a host survives."""
+    with own_cluster(tmp_path_factory.mktemp("lost"), "far") as started:
+        yield started
 
 
 def there_and_back(cluster: Cluster, folder: Path, **restart: Any) -> dict[str, Any]:
@@ -28,17 +43,144 @@ def there_and_back(cluster: Cluster, folder: Path, **restart: Any) -> dict[str, 
     return document({"C": {**counter(RATE), "host": cluster.head.address}}, nodes)
 
 
-def test_raylet_killed(tmp_path: Path) -> None:
+def went_on(run: Scene) -> dict[str, Any]:
+    """Nothing was begun anew and nothing ended; all flows again, and the ledger adds up at the end."""
+    run.flowing("X", "Z")
+    end = run.stop()
+    assert end["exit_code"] == 0, run.told()
+    assert {name: node["restarts"] for name, node in end["nodes"].items()} == {"away": 0, "beside": 0, "last": 0}
+    assert not run.said("lost")
+    assert not run.said("died")
+    balanced(end)
+    return end
+
+
+def lost(end: dict[str, Any]) -> int:
+    """Samples that a link has counted as lost."""
+    return sum(edge["dropped"].get("link", 0) for edge in end["edges"])
+
+
+def test_a_link_that_is_down_for_a_moment_changes_nothing(cluster: Cluster, tmp_path: Path) -> None:
+    with scene(cluster, there_and_back(cluster, tmp_path), tmp_path) as run:
+        run.flowing("X", "Z")
+        far = cluster.workers["far"]
+        for seconds in (0.1, 1.0):
+            far.plug(False)
+            time.sleep(seconds)
+            far.plug(True)
+            run.flowing("X")
+            note(f"link down for {seconds:g} s", said=len(run.said("silent")))
+            assert seconds > 0.1 or not run.said("silent"), run.told()
+        end = went_on(run)
+        note("link down for 0.1 s and 1 s", lost=lost(end))
+
+
+@pytest.mark.parametrize("how", ["unplugged", "both ways", "to the host", "to the head"])
+def test_a_host_that_is_cut_off_for_a_while_is_said_to_be_silent_and_goes_on(
+    cluster: Cluster, tmp_path: Path, how: str
+) -> None:
+    far, head = cluster.workers["far"], cluster.head
+
+    def cut(off: bool) -> None:
+        if how == "unplugged":
+            far.plug(not off)
+        if how in ("both ways", "to the host"):
+            far.deaf(head.address if off else None)
+        if how in ("both ways", "to the head"):
+            head.deaf(far.address if off else None)
+
+    with scene(cluster, there_and_back(cluster, tmp_path), tmp_path) as run:
+        run.flowing("X", "Z")
+        began = time.time()
+        cut(True)
+        seen = run.wait_said("host", "silent") - began
+        shown = run.wait(lambda: run.newest()["nodes"]["away"]["stale"], "the host's nodes are shown as stale")
+        assert shown
+        assert run.newest()["hosts"][far.address]["state"] == "silent"
+        run.flowing("Z")  # which concerns the host in nothing
+        time.sleep(max(0.0, began + 10 - time.time()))
+        cut(False)
+        healed = time.time()
+        back = run.wait_said("is there again") - healed
+        assert seen < SEEN, run.told()
+        end = went_on(run)
+        assert len(run.said("silent")) == 1
+        note(f"cut off for 10 s: {how}", seen=seen, back=back, lost=lost(end), held=len(run.said("are held")))
+
+
+def test_a_raylet_that_is_stopped_disturbs_nothing_that_runs(cluster: Cluster, tmp_path: Path) -> None:
+    with scene(cluster, there_and_back(cluster, tmp_path), tmp_path) as run:
+        run.flowing("X", "Z")
+        (raylet,) = cluster.workers["far"].pids("raylet/raylet")
+        os.kill(raylet, signal.SIGSTOP)
+        try:
+            run.flowing("X", "Z", more=5 * RATE)
+        finally:
+            os.kill(raylet, signal.SIGCONT)
+        went_on(run)
+        assert not run.said("silent")
+
+
+def test_a_host_that_comes_back_after_it_was_given_up_ends_what_it_has(cluster: Cluster, tmp_path: Path) -> None:
+    far = cluster.workers["far"]
+    graph = there_and_back(cluster, tmp_path, on_give_up="degrade")
+    with scene(cluster, graph, tmp_path) as run:
+        run.flowing("X", "Z")
+        began = time.time()
+        far.freeze(True)
+        try:
+            seen = run.wait_said("host", "silent") - began
+            given_up = run.wait_said("host", "is lost") - began
+            run.flowing("Z")
+            assert run.newest()["hosts"][far.address]["state"] == "lost"
+        finally:
+            far.freeze(False)
+            thawed = time.time()
+        run.wait(lambda: clean(far), "nothing is left on the host", GONE)
+        note("host frozen, comes back when it is lost", seen=seen, lost=given_up, clean=time.time() - thawed)
+        assert given_up > LOST_AFTER - 1
+        run.flowing("Z")
+        end = run.stop()
+        assert end["exit_code"] == 5
+        assert "with it node 'away'" in end["failure"]
+        assert (end["nodes"]["away"]["state"], end["nodes"]["beside"]["state"]) == ("failed", "stopped")
+        assert len(run.said("is lost")) == 1
+
+
+@pytest.mark.parametrize("how", ["raylet killed", "gone"])
+def test_a_run_ends_with_a_host_that_it_needs(tmp_path: Path, how: str) -> None:
     with own_cluster(tmp_path, "far") as cluster, scene(cluster, there_and_back(cluster, tmp_path), tmp_path) as run:
         far = cluster.workers["far"]
         run.flowing("X", "Z")
-        (raylet,) = far.pids("raylet/raylet")
-        killed = time.time()
-        os.kill(raylet, signal.SIGKILL)
-        print("seen", run.wait_said("host", "silent") - killed)
-        t = time.time()
-        run.wait(lambda: clean(far), "clean", 40)
-        print("clean", time.time() - killed)
+        began = time.time()
+        if how == "gone":
+            far.close()
+            cleaned = 0.0
+        else:
+            (raylet,) = far.pids("raylet/raylet")
+            os.kill(raylet, signal.SIGKILL)
+            cleaned = _clean_after(run, far, began)
+        seen = run.wait_said("host", "silent") - began
         end = run.ended()
-        print("ended", time.time() - killed, end["exit_code"], end["failure"])
-        print(run.told())
+        note(f"host: {how}", seen=seen, clean=cleaned, lost=run.said("is lost")[0] - began, ended=time.time() - began)
+        assert seen < SEEN
+        assert end["exit_code"] == 5
+        assert f"host {far.address} is lost" in end["failure"]
+        assert "node 'away'" in end["failure"]
+        assert end["nodes"]["beside"]["state"] == "stopped", "in good order"
+        assert clean(cluster.head)
+
+
+def _clean_after(run: Scene, host: Host, began: float) -> float:
+    run.wait(lambda: clean(host), "nothing is left on the host", GONE)
+    return time.time() - began
+
+
+def test_nothing_stays_on_other_hosts_when_the_one_that_launched_is_lost(tmp_path: Path) -> None:
+    with own_cluster(tmp_path, "far") as cluster, scene(cluster, there_and_back(cluster, tmp_path), tmp_path) as run:
+        far = cluster.workers["far"]
+        run.flowing("X", "Z")
+        assert not clean(far)
+        began = time.time()
+        cluster.head.close()
+        note("the launching host is lost", clean=_clean_after(run, far, began))
