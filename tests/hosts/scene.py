@@ -119,7 +119,7 @@ class Scene:
     # -- ending --------------------------------------------------------------------------------------
     def stop(self) -> dict[str, Any]:
         """Ask for the end and wait for it; the last line."""
-        self.cluster.rena_graph("stop", self.folder.name)
+        self.cluster.rena_graph("stop", self.newest()["run"])
         return self.ended()
 
     def ended(self, limit: float = LIMIT) -> dict[str, Any]:

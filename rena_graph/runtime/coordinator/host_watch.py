@@ -60,6 +60,8 @@ class Change:
 @dataclass
 class _Host:
     heard: float
+    since: float = 0.0
+    """When it was heard last before it became silent."""
     state: HostState = HostState.AWAITED
     why: str = ""
     doomed: bool = False
@@ -86,7 +88,7 @@ class HostWatch:
         """
         known = self._hosts.get(host)
         if known is None or known.state is HostState.UP:
-            self._hosts[host] = _Host(now, made_within=MADE_WITHIN if known is None else MADE_ANEW_WITHIN)
+            self._hosts[host] = _Host(now, now, made_within=MADE_WITHIN if known is None else MADE_ANEW_WITHIN)
 
     def is_lost(self, host: str) -> bool:
         """Whether this host is no part of the run any more."""
@@ -97,16 +99,18 @@ class HostWatch:
         return host in self._hosts and self._hosts[host].doomed
 
     def beat(self, host: str, now: float) -> Change | None:
-        """The host was heard; a change where it had been silent."""
+        """The host was heard; a change where it had been silent, and is heard for the second time.
+
+        The first may have been under way for long: where the way back still is closed, no other follows.
+        """
         known = self._hosts.get(host)
         if known is None or known.state is HostState.LOST:
             return None
-        if known.doomed:
-            known.heard = now
+        before, known.heard = known.heard, now
+        if known.doomed or (known.state is HostState.SILENT and now - before > SILENT_AFTER):
             return None
-        silent_for, before = now - known.heard, known.state
-        self._hosts[host] = _Host(now, HostState.UP)
-        return Change(host, HostState.UP, silent_for) if before is HostState.SILENT else None
+        silent, known.state = known.state is HostState.SILENT, HostState.UP
+        return Change(host, HostState.UP, now - known.since) if silent else None
 
     def doom(self, host: str, why: str, now: float) -> Change | None:
         """It is known that the host's processes end: it counts as silent, even if some of them beat on for a while."""
@@ -116,7 +120,7 @@ class HostWatch:
         known.why, known.doomed = why, True
         if known.state is HostState.SILENT:
             return None
-        known.state = HostState.SILENT
+        known.state, known.since = HostState.SILENT, known.heard
         return Change(host, HostState.SILENT, now - known.heard, why)
 
     def look(self, now: float) -> list[Change]:
@@ -133,14 +137,18 @@ class HostWatch:
                 known.state = HostState.LOST
                 found.append(Change(host, HostState.LOST, silent_for, known.why))
             elif known.state is HostState.UP and silent_for > SILENT_AFTER:
-                known.state = HostState.SILENT
+                known.state, known.since = HostState.SILENT, known.heard
                 found.append(Change(host, HostState.SILENT, silent_for))
         return found
 
     def states(self, now: float) -> dict[str, dict[str, Any]]:
         """By host, what a status says of it: its state, and how long it has been silent."""
         return {
-            host: {"state": known.state.value, "silent_for": max(0.0, now - known.heard), "why": known.why or None}
+            host: {
+                "state": known.state.value,
+                "silent_for": max(0.0, now - (known.heard if known.state is HostState.UP else known.since)),
+                "why": known.why or None,
+            }
             for host, known in self._hosts.items()
         }
 
@@ -154,4 +162,4 @@ class HostWatch:
         for host in others:
             self.expect(host, now)
         for host in lost:
-            self._hosts[host] = _Host(now, HostState.LOST)
+            self._hosts[host] = _Host(now, now, HostState.LOST)
