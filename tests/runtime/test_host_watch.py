@@ -169,9 +169,9 @@ def running(*degrade: str) -> Coordinator:
     machine = Coordinator(nodes, [["a"], ["b"]])
     machine.begin(0.0)
     machine.handle(HostPrepared(), 0.0)
-    for name in nodes:
-        machine.handle(NodeReported(name, 0, NodeState.READY), 0.0)
-        machine.handle(NodeReported(name, 0, NodeState.RUNNING), 0.0)
+    for state in (NodeState.READY, NodeState.RUNNING):
+        for name in nodes:
+            machine.handle(NodeReported(name, 0, state), 0.0)
     assert machine.phase is Phase.RUNNING
     return machine
 
