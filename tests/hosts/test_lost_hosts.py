@@ -130,7 +130,7 @@ def test_a_host_that_comes_back_after_it_was_given_up_ends_what_it_has(cluster: 
         far.freeze(True)
         try:
             seen = run.wait_said("host", "silent") - began
-            given_up = run.wait_said("host", "is lost") - began
+            given_up = run.wait_said("is lost, after") - began
             run.flowing("Z")
             assert run.newest()["hosts"][far.address]["state"] == "lost"
         finally:
@@ -144,7 +144,7 @@ def test_a_host_that_comes_back_after_it_was_given_up_ends_what_it_has(cluster: 
         assert end["exit_code"] == 5
         assert "with it node 'away'" in end["failure"]
         assert (end["nodes"]["away"]["state"], end["nodes"]["beside"]["state"]) == ("failed", "stopped")
-        assert len(run.said("is lost")) == 1
+        assert len(run.said("is lost, after")) == 1
 
 
 @pytest.mark.parametrize("how", ["raylet killed", "gone"])
@@ -162,7 +162,13 @@ def test_a_run_ends_with_a_host_that_it_needs(tmp_path: Path, how: str) -> None:
             cleaned = _clean_after(run, far, began)
         seen = run.wait_said("host", "silent") - began
         end = run.ended()
-        note(f"host: {how}", seen=seen, clean=cleaned, lost=run.said("is lost")[0] - began, ended=time.time() - began)
+        note(
+            f"host: {how}",
+            seen=seen,
+            clean=cleaned,
+            lost=run.said("is lost, after")[0] - began,
+            ended=time.time() - began,
+        )
         assert seen < SEEN
         assert end["exit_code"] == 5
         assert f"host {far.address} is lost" in end["failure"]

@@ -139,7 +139,7 @@ class Crossings:
         plan, board
             As for :meth:`receive`.
         peers : mapping of str to Peer
-            Every other host of the run.
+            Every other host of the run; one that was there before and is not any more is lost.
         timekeeper : str | None
             The host whose clock is graph time; None where it is this one.
 
@@ -153,7 +153,10 @@ class Crossings:
                 return
             probe = self._ask_for_time(board, None if timekeeper is None else peers[timekeeper])
             for crossing in plan.outgoing:
-                self._send(plan, board, crossing, peers[crossing.to])
+                if crossing.to in peers:
+                    self._send(plan, board, crossing, peers[crossing.to])
+            for key in [key for key in self._senders if key[1] not in peers]:
+                self._senders.pop(key)[1].close()  # that host is lost
         if probe is not None:
             probe.wait()
 
