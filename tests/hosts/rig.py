@@ -59,6 +59,14 @@ def _must(*command: str) -> str:
     return done.stdout
 
 
+def _stopped(pid: int) -> bool | None:
+    """Whether a process is stopped; None where it has ended, which is neither."""
+    with suppress(OSError):
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return None if state in "ZX" else state == "T"
+    return None
+
+
 class _Namespace:
     """A process that holds namespaces open; `pid` is the one inside."""
 
@@ -229,9 +237,14 @@ class Host:
 
     def freeze(self, frozen: bool) -> None:
         """Stop every process of the host as a machine that hangs does, or let all go on."""
-        for pid in self.pids():
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGSTOP if frozen else signal.SIGCONT)
+        deadline = time.monotonic() + 10
+        # `nsenter` stops itself once it sees its child stopped, which may be after it was told to go on.
+        while [pid for pid in self.pids() if _stopped(pid) is (not frozen)]:
+            assert time.monotonic() < deadline, "not all processes of the host were stopped, or went on"
+            for pid in self.pids():
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGSTOP if frozen else signal.SIGCONT)
+            time.sleep(0.05)
 
     def close(self) -> None:
         """End every process of the host, and its network card with it; again does no harm."""
