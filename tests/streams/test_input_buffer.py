@@ -189,7 +189,7 @@ class FastMachine(BufferMachine):
 
 
 FastMachine.TestCase.settings = BufferMachine.TestCase.settings
-TestFastWindow = pytest.mark.skipif(kernel.core is None, reason=f"no compiled kernel here: {kernel.missing}")(
+TestFastWindow = pytest.mark.skipif(kernel.core is None, reason=f"needs a C compiler: {kernel.missing}")(
     FastMachine.TestCase
 )
 

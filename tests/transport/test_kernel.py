@@ -41,7 +41,7 @@ from tests.limits import LIMIT
 
 from .stage import Stage, numbered, stamps
 
-compiled = pytest.mark.skipif(not fast.usable, reason=f"no compiled kernel here: {kernel.missing}")
+compiled = pytest.mark.skipif(not fast.usable, reason=f"needs a C compiler: {kernel.missing}")
 CHANNELS, CAPACITY, WINDOW = 64, 8, 5
 """64 channels of float64 are 512 bytes: eight slots fill a page, so that this is what the ring really holds."""
 POLICIES = ("fifo", "latest", "block")
