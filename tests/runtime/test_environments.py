@@ -19,6 +19,7 @@ from rena_graph.errors import EnvironmentRefused, ExitCode, UsageError
 from rena_graph.graph.load import graph_from_dict
 from rena_graph.runtime.host.environments import EnvironmentMakers
 from rena_graph.runtime.hosts.environment import Wanted
+from rena_graph.runtime.hosts.environment_store import in_use
 from rena_graph.runtime.launch.client import launch
 from rena_graph.runtime.options import LaunchOptions
 from tests.runtime.live import SCRIPTS, counter, document, finish, running, told, wait_until
@@ -39,7 +40,9 @@ def environments() -> list[str]:
 def run_once(node: dict[str, Any], address: str, out: Path) -> tuple[dict[str, Any], str, Path]:
     """What the node said, what was said of it, and the run's folder."""
     with running(document({"C": counter(100, samples=20)}, {"x": node}), address) as run:
+        needed = in_use()
         finish(run)
+        assert Path(json.loads(out.read_text())["python"]).parents[1].name in needed
         return json.loads(out.read_text()), told(run), run.folder
 
 

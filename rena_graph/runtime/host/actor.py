@@ -20,6 +20,7 @@ from rena_graph.runtime.host.part import HostPart
 from rena_graph.runtime.host.pids import PidWatch
 from rena_graph.runtime.hosts.code import Bundle
 from rena_graph.runtime.hosts.environment import Made, Wanted
+from rena_graph.runtime.hosts.environment_store import mark_used
 from rena_graph.runtime.lifecycle import Heard
 from rena_graph.runtime.messages import log_to
 from rena_graph.runtime.plan import HostPaths, Plan
@@ -140,8 +141,10 @@ class AgentActor:
         return at
 
     def environment(self, wanted: Wanted) -> Made:
-        """The Python for a node that wants this, made where it is not there."""
-        return self._environments.make(wanted)
+        """The Python for a node that wants this, made where it is not there, and left alone while the run is here."""
+        made = self._environments.make(wanted)
+        mark_used(self._runtime, made.python)
+        return made
 
     def prepare(self, plan: Plan, adopt: bool = False, allowed: Mapping[bytes, str] | None = None) -> str:
         """Rings, board, sinks: made, or taken over. Gives where other hosts' streams come in."""

@@ -12,7 +12,6 @@ node has the same Ray and rena_graph, which is tried out before the folder count
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import hashlib
 import importlib.util
 import json
@@ -26,15 +25,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from rena_graph.errors import EnvironmentRefused, RenaGraphError
-from rena_graph.runtime.folders import state_dir
 from rena_graph.runtime.hosts.environment import Made, Wanted
+from rena_graph.runtime.hosts.environment_store import NOTE, alone, environments_dir
 from rena_graph.runtime.hosts.fitness import interpreter_of, look
 
 __all__ = ["make"]
@@ -45,7 +43,6 @@ QUICK = 120.0
 """Seconds that an interpreter has to start and import what a node's process imports."""
 
 _LIBC = ctypes.CDLL(None)
-_NOTE = "rena-graph.json"
 _DESCRIBE = (
     "import json, site, sys; print(json.dumps(['%d.%d' % sys.version_info[:2], site.getsitepackages(), sys.version]))"
 )
@@ -81,7 +78,7 @@ def make(wanted: Wanted, folder: Path) -> Made:
     own = [*site.getsitepackages(), *([site.getusersitepackages()] if site.ENABLE_USER_SITE else [])]
     target = folder / _digest(wanted, ours, base, dirs, own, full)
     python = target / "bin" / "python"
-    with _alone(target.with_suffix(".lock")):
+    with alone(target.with_suffix(".lock")):  # two runs that want the same wait for each other
         note = _read_note(target)
         cached = note is not None
         if note is None:
@@ -136,30 +133,19 @@ def _mtime(path: str) -> int:
         return 0
 
 
-@contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """Two runs that want the same wait for each other."""
-    fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(fd)
-
-
 def _read_note(target: Path) -> dict[str, Any] | None:
     """What was written when it was done; None where it never was."""
     try:
-        note: dict[str, Any] = json.loads((target / _NOTE).read_text())
+        note: dict[str, Any] = json.loads((target / NOTE).read_text())
     except (OSError, ValueError):
         return None
     return note
 
 
 def _write_note(target: Path, note: dict[str, Any]) -> None:
-    spare = target / f"{_NOTE}.new"
+    spare = target / f"{NOTE}.new"
     spare.write_text(json.dumps(note, indent=1))
-    spare.replace(target / _NOTE)
+    spare.replace(target / NOTE)
 
 
 def _build(target: Path, base: str, dirs: list[str]) -> None:
@@ -260,7 +246,7 @@ def main() -> None:
     wanted = Wanted(**json.loads(sys.stdin.buffer.readline()))
     threading.Thread(target=_end_with_who_asked, daemon=True).start()
     try:
-        answer = asdict(make(wanted, state_dir() / "environments"))
+        answer = asdict(make(wanted, environments_dir()))
     except RenaGraphError as error:
         answer = {"refused": str(error)}
     except OSError as error:
