@@ -24,6 +24,7 @@ from tests.conftest import ROOT
 
 DEPLOY = ROOT / "deploy"
 CLOCK = {"offset": -7200.0001, "drift": 1.2e-5, "uncertainty": 8.5e-5, "round_trip": 0.00017}
+HOST_STATES = ("awaited", "up", "silent", "lost")
 NAME = re.compile(r"\brena_graph_[a-z_]+")
 
 
@@ -55,8 +56,8 @@ def answer(**changes: Any) -> dict[str, Any]:
         streams={"ECG": source, "R-peaks": {**external(), **made}},
         edges=edges,
         hosts={
-            "head": {"cpu": 0.1, "cores": 2, "clock": None},
-            "gpu": {"cpu": 0.1, "cores": 2, "clock": CLOCK},
+            "head": {"cpu": 0.1, "cores": 2, "clock": None, "state": "up"},
+            "gpu": {"cpu": 0.1, "cores": 2, "clock": CLOCK, "state": "silent"},
         },
     )
     detail = {
@@ -121,6 +122,9 @@ def test_values_are_those_of_the_run() -> None:
     assert value(families, "rena_graph_process_cpu_seconds_total", host="gpu", process="agent") == 0.75
     assert value(families, "rena_graph_host_cpu_seconds_total", host="gpu", mode="idle") == 2.0
     assert value(families, "rena_graph_node_info", host="gpu", node="r_peaks") == 1
+    states = {state: value(families, "rena_graph_host_state", host="gpu", state=state) for state in HOST_STATES}
+    assert states == {"awaited": 0, "up": 0, "silent": 1, "lost": 0}
+    assert value(families, "rena_graph_host_state", host="head", state="up") == 1
     with pytest.raises(AssertionError):
         value(families, "rena_graph_source_state", stream="R-peaks", state="connected")
     with pytest.raises(AssertionError):

@@ -266,6 +266,13 @@ CATALOGUE: tuple[Metric, ...] = (
     ),
     # -- the hosts
     Metric(
+        "rena_graph_host_state",
+        "gauge",
+        ("host", "state"),
+        "1 for the state that the host is in, as the coordinator's host sees it.",
+        values.host_states,
+    ),
+    Metric(
         "rena_graph_process_cpu_seconds_total",
         "counter",
         ("host", "process"),

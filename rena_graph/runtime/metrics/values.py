@@ -7,6 +7,7 @@ from typing import Any
 
 from rena_graph import __version__
 from rena_graph.bridges.base import SourceState
+from rena_graph.runtime.coordinator.host_watch import HostState
 from rena_graph.runtime.lifecycle import NodeState
 from rena_graph.transport.edge_reader import DROP_COLUMNS
 from rena_graph.transport.histogram import BUCKETS, upper_edge
@@ -178,6 +179,14 @@ def host(part: str) -> Finder:
                 yield (name, mode), value
 
     return samples
+
+
+def host_states(answer: Answer) -> Samples:
+    """Every state of each host: 1 for the one that it is in."""
+    for name, found in answer["status"]["hosts"].items():
+        if found.get("state") is not None:
+            for state in HostState:
+                yield (name, state.value), int(found["state"] == state.value)
 
 
 def clock(fact: str) -> Finder:
