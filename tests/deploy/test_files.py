@@ -329,6 +329,27 @@ def test_a_launch_and_its_nodes_may_write_where_they_meet() -> None:
     assert line.removeprefix("--temp-dir=") in writable("rena-graph@.service"), "a driver writes Ray's logs too"
 
 
+def test_a_worker_unit_that_stops_leaves_no_segment_of_the_runs_that_it_ends(tmp_path: Path) -> None:
+    (line,) = setting("rena-graph-worker.service", "ExecStopPost")
+    shm, (runtime,) = tmp_path / "shm", setting("rena-graph-worker.service", "RuntimeDirectory")
+    assert environment("rena-graph-worker.service")["XDG_RUNTIME_DIR"] == f"/run/{runtime}"
+    shm.mkdir()
+    names = {"rg-c0ffee12-0", "rg-c0ffee12-board", "rg-beef0001-0", "rg-other", "else-c0ffee12-0"}
+    for name in names:
+        (shm / name).touch()
+    # As systemd splits it: the first word without its sign, and `$$` for a dollar.
+    words = shlex.split(line.removeprefix("-").replace("$$", "$"))
+    words = [word.replace("/dev/shm", str(shm)).replace("/run/", f"{tmp_path}/") for word in words]
+    assert subprocess.run(words, capture_output=True).returncode != 0, "no run has been here"
+    assert {path.name for path in shm.iterdir()} == names
+    (tmp_path / runtime / "rena-graph").mkdir(parents=True)
+    assert subprocess.run(words).returncode == 0, "none is here now"
+    assert {path.name for path in shm.iterdir()} == names
+    (tmp_path / runtime / "rena-graph" / "c0ffee12").mkdir()
+    assert subprocess.run(words).returncode == 0
+    assert {path.name for path in shm.iterdir()} == names - {"rg-c0ffee12-0", "rg-c0ffee12-board"}
+
+
 def test_what_a_host_sets_is_what_the_units_use() -> None:
     used = {name for unit in UNITS for name in re.findall(r"\$\{?(RG_\w+)", (SYSTEMD / unit).read_text())}
     assert used == {*ports(), *env_file(SYSTEMD / "host.env")}
