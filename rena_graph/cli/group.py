@@ -44,9 +44,7 @@ VERBS: dict[str, Verb] = {
     "why": Verb("rena_graph.cli.why", "Say why nothing flows at a place of a running graph."),
     "stop": Verb("rena_graph.cli.stop", "Stop a run in good order."),
     "kill": Verb("rena_graph.cli.kill", "End a run at once."),
-    "prune": Verb(
-        "rena_graph.cli.prune", "Remove folders of runs that have ended, and unused environments."
-    ),
+    "prune": Verb("rena_graph.cli.prune", "Remove folders of runs that have ended, and unused environments."),
     "validate": Verb("rena_graph.cli.validate", "Check a graph and print every problem with its place."),
     "plan": Verb("rena_graph.cli.plan", "Say on which host each node would run, and why."),
     "graph": Verb("rena_graph.cli.graph", "Draw a graph: text, Mermaid, DOT or SVG."),

@@ -12,7 +12,20 @@ from rena_graph.cli.output import columns, write_json, write_line
 
 __all__ = ["PACKAGES", "command", "versions"]
 
-PACKAGES = ("ray", "pyzmq", "pylsl", "numpy", "networkx", "msgpack", "pydantic", "click", "rich", "pyxdf", "scipy")
+PACKAGES = (
+    "ray",
+    "pyzmq",
+    "pylsl",
+    "numpy",
+    "networkx",
+    "msgpack",
+    "pydantic",
+    "packaging",
+    "click",
+    "rich",
+    "pyxdf",
+    "scipy",
+)
 """What is asked for: all that the package depends on, and SciPy, which the extra ``signal`` brings."""
 
 

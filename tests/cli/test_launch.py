@@ -129,7 +129,7 @@ def test_the_plan_names_everything_that_would_run(graph: Path) -> None:
     assert node == {
         "name": "scale", "script": str(graph.parent.resolve() / "scale.py"), "class": "Scale", "run_frequency": 30.0,
         "trigger": "clock", "inputs": ["Signal"], "outputs": ["Scaled"], "params": {"gain": 1.0, "on": False},
-        "restart": "on_failure",
+        "restart": "on_failure", "pip": [], "environment": None,
     }  # fmt: skip
     signal, scaled = plan["streams"]
     assert (signal["from"], signal["to"], signal["bytes"]) == ("simulated random", ["scale"], 0)

@@ -105,7 +105,10 @@ def test_options_for_ray() -> None:
 
 # -- plan ----------------------------------------------------------------------------------------------
 def test_a_plan_gives_every_stream_node_and_edge_its_place(tmp_path: Path) -> None:
-    nodes = {"a": relay("C", "X", 1000), "last": collect(tmp_path / "x", "X", "C", buffer_duration=3.0)}
+    nodes = {
+        "a": relay("C", "X", 1000, buffer_duration=1.0),
+        "last": collect(tmp_path / "x", "X", "C", buffer_duration=3.0),
+    }
     nodes["a"]["outputs"]["X"]["to"] = {"lsl": {}, "zmq": {"port": 5599}}
     graph = graph_from_dict(document({"C": counter(1000)}, nodes), SCRIPTS)
     spec = StreamSpec("C", 2, "float64", 1000.0)

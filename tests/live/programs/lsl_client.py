@@ -20,6 +20,7 @@ import pylsl
 POLL = 0.005  # s
 PATIENCE = 60.0  # s to find all outlets
 QUIET = 1.0  # s without a sample after which no more is on its way from an outlet that is still there
+LINGER = 5.0  # s after the end of the input in which what was sent until then has surely come
 
 
 class Listener:
@@ -85,17 +86,21 @@ def listen(listeners: list[Listener], mark: int | None, count: int) -> None:
     """Read until there is enough of each, or the standard input has ended."""
     over = threading.Event()
     threading.Thread(target=wait_for_end, args=(over,), daemon=True).start()
-    heard = time.monotonic()
+    heard = asked = time.monotonic()
     while True:
         new = sum([listener.read() for listener in listeners])
         least = min(len(listener.stamps) for listener in listeners)
         if mark is not None and least >= mark:
             mark = None
             say("marked")
+        now = time.monotonic()
+        if not over.is_set():
+            asked = now
         if new or not over.is_set():
-            heard = time.monotonic()
+            heard = now
         gone = all(listener.inlet is None for listener in listeners)
-        if least >= count or (over.is_set() and not new and (gone or time.monotonic() - heard > QUIET)):
+        drained = not new and (gone or now - heard > QUIET)
+        if least >= count or (over.is_set() and (drained or now - asked > LINGER)):
             return
         if not new:
             time.sleep(POLL)
