@@ -28,7 +28,7 @@ def batch(folder: Path, **bad: Any) -> dict[str, Any]:
     np.savez(folder / "r.npz", data=np.arange(SAMPLES, dtype=np.float64)[:, None], rate=RATE)
     recording = {"from": {"recording": {"path": str(folder / "r.npz"), "speed": 100_000}}}
     nodes = {
-        "bad": {**relay("R", "X", RATE, 1, run_frequency=20), **bad},
+        "bad": {**relay("R", "X", RATE, 1, run_frequency=20, buffer_duration=1.0), **bad},
         "last": collect(folder / "a.npz", block("X")),
     }
     nodes["bad"]["inputs"] = [block("R", **{"as": "in"})]
