@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 import zmq
 
-from rena_graph.errors import RenaGraphError
+from rena_graph.errors import PortTaken, RenaGraphError
 from rena_graph.streams.spec import StreamSpec
 from rena_graph.transport.crossing.keys import KeyPair
 from rena_graph.transport.crossing.receiver import Receiver
@@ -111,15 +112,17 @@ class Between:
         self.sender = self.send()
 
     def receive(self, bind: str) -> Receiver:
-        receiver = Receiver(
-            self.contexts[1],
-            bind,
-            [self.far_port],
-            self.keys[1] if self.secure else None,
-            {self.keys[0].public: "near"},
-            lambda: 42.0,
-            self._failed,
-        )
+        keys = self.keys[1] if self.secure else None
+        allowed = {self.keys[0].public: "near"}
+        deadline = time.monotonic() + LIMIT
+        while True:
+            try:
+                receiver = Receiver(self.contexts[1], bind, [self.far_port], keys, allowed, lambda: 42.0, self._failed)
+                break
+            except PortTaken:  # ZMQ lets go of a port some time after the socket is closed
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
         receiver.take(self.far_port, "near", self.far.board)
         receiver.start()
         return receiver
