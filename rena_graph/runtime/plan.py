@@ -103,13 +103,17 @@ class Plan:
     host : str
         Name of the host that this plan is of.
     links : tuple of Crossing
-        Every stream that crosses from one host of the run to another; rows after those of the sinks.
+        Every stream that crosses from one host of the run to another, by its row; these come after those of the sinks.
     incoming : mapping of str to str
         Streams that come from other hosts, and from which.
     outgoing : tuple of Crossing
         Of the links, those that begin on this host.
     own_clock : bool
         Whether this host's clock is graph time: whether it is the coordinator's.
+    link_rows : int
+        Rows that are kept for links, also for those that come once a node is moved from a host that is lost.
+    crossable : tuple of StreamPort
+        Every stream that may ever come from another host; none in a run of one.
     """
 
     graph: Graph
@@ -124,11 +128,13 @@ class Plan:
     incoming: Mapping[str, str] = field(default_factory=dict)
     outgoing: tuple[Crossing, ...] = ()
     own_clock: bool = True
+    link_rows: int = 0
+    crossable: tuple[StreamPort, ...] = ()
 
     @property
     def edge_count(self) -> int:
         """Rows of the board's edge table."""
-        return len(self.edges) + len(self.sinks) + len(self.links)
+        return len(self.edges) + len(self.sinks) + self.link_rows
 
     @property
     def own_sinks(self) -> tuple[SinkPlan, ...]:
@@ -192,11 +198,11 @@ class Plan:
             spec=spec,
         )
 
-    def consumers(self) -> list[tuple[str, str]]:
-        """(stream, who) of every edge row, for people."""
-        nodes = [(e.stream, e.node) for e, _ in self.edges]
-        links = [(link.stream, f"host {link.to}") for link in self.links]
-        return nodes + [(s.stream, s.label) for s in self.sinks] + links
+    def consumers(self) -> dict[int, tuple[str, str]]:
+        """(stream, who) of every edge that there is, by its row, for people."""
+        nodes = {e.index: (e.stream, e.node) for e, _ in self.edges}
+        sinks = {sink.edge: (sink.stream, sink.label) for sink in self.sinks}
+        return {**nodes, **sinks, **{link.edge: (link.stream, f"host {link.to}") for link in self.links}}
 
 
 def make_plan(

@@ -80,6 +80,8 @@ class StreamColumn(IntEnum):
     """Of ``LINK_LOST``, what was lost of other rings than ``LINK_SOURCE``."""
     LINK_RING = 23
     """Of a stream that other hosts take: which ring this is, as they know it; 0 where none does."""
+    MOVED_HERE = 24
+    """1 once its node was moved here from a host that is lost."""
 
 
 @unique
@@ -136,6 +138,8 @@ class EdgeColumn(IntEnum):
     """Of a sink: position up to which everything has left, or has been dropped."""
     NAN_UNTIL = 23
     """Position behind the samples that are not finite for which the node failed: its next life passes over them."""
+    DROPPED_HOST = 42
+    """Lost with the host on which the reader was before it was moved here."""
     AWAY_NS = 41
     """Monotonic time at which a reader of policy ``block`` went that is to come back; 0 once it takes samples."""
 

@@ -38,6 +38,8 @@ class StreamPort:
         The stream's row on the board.
     edges : tuple of int
         Board rows of all edges that read this stream on this host.
+    later : tuple of int
+        Those of edges that may come to read it here, once another host is lost.
     """
 
     spec: StreamSpec
@@ -46,6 +48,7 @@ class StreamPort:
     capacity: int
     index: int
     edges: tuple[int, ...] = ()
+    later: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

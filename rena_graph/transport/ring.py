@@ -87,7 +87,7 @@ class RingWriter:
         row = board.stream(port.index)
         self._ints = row.ints
         self._floats = row.floats
-        self._edges = [board.edge(index) for index in port.edges]
+        self._edges = [board.edge(index) for index in (*port.edges, *port.later)]
         self._brake = Brake(row, self._edges, nap_on_position, clock)
         self._closed = False
         self._take_over(epoch)
@@ -264,6 +264,12 @@ class RingWriter:
             self._ints[StreamColumn.ENDED] = 1
             self._ring()
         self._epoch = _NO_EPOCH
+
+    def hand_over(self) -> None:
+        """Let go of a stream that has not ended, for a writer whose epochs are none of this one's row."""
+        if not self._closed and self._words[_EPOCH] == self._epoch:
+            self._words[_EPOCH] = 0
+        self._closed, self._epoch = True, _NO_EPOCH
 
     def __enter__(self) -> RingWriter:
         return self

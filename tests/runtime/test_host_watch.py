@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import subprocess
 import sys
@@ -23,15 +24,21 @@ from rena_graph.runtime.coordinator.host_watch import (
     HostWatch,
 )
 from rena_graph.runtime.coordinator.machine import Coordinator, Phase
+from rena_graph.runtime.coordinator.memory import restore, save
 from rena_graph.runtime.coordinator.signals import (
     HostGone,
     HostHeard,
     HostPrepared,
     HostSilent,
     Instruction,
+    MoveNodes,
+    NodeGone,
     NodeReported,
+    PlaceNode,
     PrepareHost,
+    RunNode,
     Say,
+    StartNode,
     StopSources,
 )
 from rena_graph.runtime.host import guard
@@ -206,6 +213,65 @@ def test_a_run_ends_with_a_host_whose_nodes_or_streams_it_needs() -> None:
         assert machine.phase is Phase.STOPPING
         assert machine.exit_code is ExitCode.ENVIRONMENT
         assert "host far is lost, after 20 s without a word (cut off)" in str(machine.failure)
+
+
+def test_nodes_that_may_be_elsewhere_begin_there_once_the_old_ones_are_surely_gone() -> None:
+    machine = running()
+    gone = HostGone("far", 20.0, "", ("b",), (), (("b", "near"),))
+    done = machine.handle(gone, 1.0)
+    assert machine.phase is Phase.RUNNING
+    assert machine.failure is None
+    order = [one for one in done if isinstance(one, (MoveNodes, PlaceNode, RunNode))]
+    assert order == [MoveNodes({"b": "near"}), PlaceNode("b", 1), RunNode("b", 1)], "room first, and one life"
+    assert "node 'b' goes on, from its beginning, on host near" in texts(done)[0]
+    assert PrepareHost(1) in done
+    assert not machine.handle(NodeReported("b", 0, NodeState.FAILED, "x", "loop"), 2.0), "what the old one says"
+    assert not machine.handle(NodeGone("b", 0, "killed"), 2.0)
+    assert StartNode("b", 1) in machine.handle(NodeReported("b", 1, NodeState.READY), 3.0)
+    machine.handle(NodeReported("b", 1, NodeState.RUNNING), 3.0)
+    done = machine.handle(HostGone("near", 20.0, "", ("b",), (), (("b", "here"),)), 30.0)
+    assert [one for one in done if isinstance(one, (MoveNodes, PlaceNode))] == [
+        MoveNodes({"b": "here"}), PlaceNode("b", 2),
+    ]  # fmt: skip
+    assert machine.nodes["b"].restart_times == [], "it takes nothing from the budget"
+    assert machine.exit_code is ExitCode.OK
+
+
+def test_a_coordinator_that_comes_after_moves_first_what_was_moved() -> None:
+    before = running()
+    before.handle(HostGone("far", 20.0, "", ("b",), (), (("b", "near"),)), 1.0)
+    after = running()
+    restore(after, json.loads(json.dumps(save(before))))
+    done = after.resume(2.0)
+    moves = [one for one in done if isinstance(one, (MoveNodes, PlaceNode, RunNode))]
+    assert moves == [MoveNodes({"b": "near"}), RunNode("a", 0), RunNode("b", 1)]
+
+
+def test_nothing_is_moved_where_the_run_ends_all_the_same() -> None:
+    moves, stuck = (("b", "near"),), (("a", "it is bound"),)
+    for gone in (
+        HostGone("far", 20.0, "", ("a", "b"), (), moves, stuck),
+        HostGone("far", 20.0, "", ("b",), ("S",), moves),
+    ):
+        machine = running()
+        done = machine.handle(gone, 1.0)
+        assert machine.phase is Phase.STOPPING
+        assert machine.nodes["b"].state is NodeState.FAILED
+        assert not [one for one in done if isinstance(one, (MoveNodes, PlaceNode))]
+        assert not gone.stuck or "node 'a' cannot be moved: it is bound" in str(machine.failure)
+
+
+def test_one_is_moved_and_one_is_done_without() -> None:
+    machine = running("a")
+    gone = HostGone("far", 20.0, "", ("a", "b"), (), (("b", "near"),), (("a", "it is bound"),))
+    assert MoveNodes({"b": "near"}) in machine.handle(gone, 1.0)
+    assert (machine.nodes["a"].state, machine.nodes["b"].epoch) == (NodeState.FAILED, 1)
+    assert machine.phase is Phase.RUNNING
+    assert machine.exit_code is ExitCode.ENVIRONMENT
+    machine = running()
+    machine.handle(NodeReported("b", 0, NodeState.STOPPED), 0.5)
+    done = machine.handle(HostGone("far", 20.0, "", ("b",), (), (("b", "near"),)), 1.0)
+    assert not [one for one in done if isinstance(one, (MoveNodes, PlaceNode))], "what has ended stays so"
 
 
 # -- the guard -----------------------------------------------------------------------------------------

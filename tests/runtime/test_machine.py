@@ -520,7 +520,7 @@ actions = st.lists(
     st.tuples(
         st.sampled_from(
             ["deliver", "tick", "die", "fail", "hang", "stale", "sources", "launcher", "change", "restart", "crash",
-             "host", "swallow"]
+             "host", "swallow", "machine"]
         ),
         st.integers(0, 20),
     ),
@@ -570,6 +570,8 @@ def test_no_order_of_events_leads_astray(steps: list[tuple[str, int]], policy: s
                 world.crash()
             case "host":
                 world.lose_host()
+            case "machine":
+                world.lose_machine(("b", "c")[: 1 + index % 2], index % 3)
             case "swallow":
                 world.swallows = True
     if world.ended is None:

@@ -14,10 +14,12 @@ from rena_graph.runtime.coordinator.signals import (
     EndRun,
     Event,
     HostFailed,
+    HostGone,
     HostLost,
     HostPrepared,
     Instruction,
     KillNode,
+    MoveNodes,
     NodeGone,
     NodeReported,
     PlaceNode,
@@ -45,6 +47,8 @@ class Process:
     alive: bool = True
     fails_in: str | None = None
     hangs: bool = False
+    lost: bool = False
+    """Its host is lost."""
     failed: str | None = None
     """The kind of failure that it told of."""
 
@@ -63,6 +67,8 @@ class World:
     host_fails: bool = False
     debugged: str | None = None
     reload: bool = False
+    moved: set[str] = field(default_factory=set)
+    """Nodes for which there is room on another host."""
     fails_next: str | None = None
     """Where the next process that is made fails."""
     swallows: bool = False
@@ -101,6 +107,19 @@ class World:
         self._lose_words()
         self.hear(HostLost())
 
+    def lose_machine(self, nodes: tuple[str, ...], moved: int) -> None:
+        """A host is lost for good, with these nodes, of which nothing is heard again; the first few are moved."""
+        for process in self.processes:
+            process.lost |= process.node in nodes
+            process.alive &= not process.lost
+        self.on_the_way = deque(
+            event for event in self.on_the_way
+            if not (isinstance(event, NodeReported | NodeGone) and event.node in nodes)
+        )  # fmt: skip
+        moves, stuck = nodes[:moved], nodes[moved:]
+        to, why = tuple((node, "near") for node in moves), tuple((node, "it is bound") for node in stuck)
+        self.hear(HostGone("far", 20.0, "", nodes, (), to, why))
+
     def _lose_words(self) -> None:
         """All but what Ray itself tells: the end of a process of which no agent knows yet."""
         unknown = {(p.node, p.epoch) for p in self.processes if not self._begun(p)} & self._held
@@ -109,7 +128,7 @@ class World:
 
     def _tell_anew(self) -> None:
         """What a host agent says to a coordinator that it did not know: all that stands on the board."""
-        for process in self.processes:
+        for process in [process for process in self.processes if not process.lost]:
             if process.failed is not None:
                 state, kind = NodeState.FAILED, process.failed
                 self.on_the_way.append(NodeReported(process.node, process.epoch, state, "boom", kind))
@@ -131,6 +150,8 @@ class World:
                 self.on_the_way.append(HostLost())
                 continue
             match instruction:
+                case MoveNodes(moves):
+                    self.moved |= set(moves)
                 case PlaceNode(node, epoch):
                     self._place(node, epoch)
                 case PrepareHost(life):
@@ -172,6 +193,8 @@ class World:
         if self._process(node, epoch) is not None:
             return  # it is there already: asked for twice
         assert not self.living(node), f"two lives of {node} at once"
+        if any(p.lost for p in self.processes if p.node == node) and self.machine.run.moves.get(node):
+            assert node in self.moved, f"{node} begins before there is room for it"
         same = [p for p in self.processes if (p.node, p.epoch) == (node, epoch)]
         assert all(p.state is NodeState.PLACING for p in same), f"epoch {epoch} of {node} has run already"
         assert all(p.epoch <= epoch for p in self.processes if p.node == node)

@@ -19,6 +19,7 @@ REASONS = {
     "restart": "passed while the node was away",
     "refused": "not taken by the outside",
     "link": "lost between two hosts",
+    "host": "lost with the host on which the node was",
     "nan": "not finite, and kept from the script, as the input's 'on_nan' asks",
 }
 """What each reason for a drop means."""

@@ -35,6 +35,7 @@ from rena_graph.runtime.coordinator.signals import (
     HostLost,
     Instruction,
     KillNode,
+    MoveNodes,
     NodeGone,
     NodeReported,
     PrepareHost,
@@ -85,6 +86,7 @@ class CoordinatorActor:
         self._commands = Commands(
             setup, self._machine, self._agents, self._ground, self._actors, self._environments,
             lambda: self._operations, self._watch, self._clock, self._hear, self._remember, self._others.expect,
+            self._reports,
         )  # fmt: skip
         self._answers = Answers(
             setup, self._machine, self._agents, self._ground, self._reports, self._environments,
@@ -198,6 +200,11 @@ class CoordinatorActor:
                 case KillNode(node, epoch):
                     # Nor this: or for just this node.
                     self._spawn(self._actors.kill(node, epoch))
+                case MoveNodes(moves):
+                    # At once, so that whoever is lost next has them; and in the queue, before their lives begin.
+                    self._ground.move(moves)
+                    self._remember()
+                    self._commands.put(instruction)
                 case EndRun(exit_code, failure):
                     # Nor this: after a kill it does not wait for what was going on.
                     self._spawn(self._end(exit_code, failure))

@@ -33,10 +33,10 @@ class Agents:
         self._laid_out = asyncio.Event()
 
     def lay_out(self, layout: Layout) -> None:
-        """From now on it is known which hosts there are."""
-        if self._layout is not None:
+        """From now on it is known which hosts there are; a second time, that nodes have moved."""
+        first, self._layout = self._layout is None, layout
+        if not first:
             return
-        self._layout = layout
         for name, address in layout.addresses.items():
             streams = tuple(stream for stream, host in layout.streams.items() if host == name)
             part = HostPart(name, address, streams, name == layout.here, layout.several)

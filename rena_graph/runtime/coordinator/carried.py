@@ -70,6 +70,7 @@ class CarriedCode:
         Where that cannot be, which is said, it begins with what is there.
         """
         if host not in self._lies:
+            self._lives.pop(node, None)  # it may have been moved here, where all has its own place
             return False
         async with self._turns[host]:
             if epoch:

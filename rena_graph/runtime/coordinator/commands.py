@@ -20,11 +20,13 @@ from rena_graph.runtime.coordinator.machine import Coordinator
 from rena_graph.runtime.coordinator.node_actors import NodeActors
 from rena_graph.runtime.coordinator.operations import Operations
 from rena_graph.runtime.coordinator.ray_words import plain
+from rena_graph.runtime.coordinator.reports import Reports
 from rena_graph.runtime.coordinator.signals import (
     Event,
     HostFailed,
     HostPrepared,
     Instruction,
+    MoveNodes,
     PlaceNode,
     RunNode,
     SinksStopped,
@@ -67,6 +69,8 @@ class Commands:
         Called once something has changed that a coordinator after this one has to know.
     making : callable
         Called before agents are made.
+    reports : Reports
+        What hosts have told.
     """
 
     def __init__(
@@ -83,6 +87,7 @@ class Commands:
         hear: Callable[[Event], None],
         remember: Callable[[], None],
         making: Callable[[], None],
+        reports: Reports,
     ) -> None:
         self._setup = setup
         self._machine = machine
@@ -96,6 +101,7 @@ class Commands:
         self._hear = hear
         self._remember = remember
         self._making = making
+        self._reports = reports
         self._todo: asyncio.Queue[Instruction] = asyncio.Queue()
         self.running_since: float | None = None
         """When the first sample was let in."""
@@ -111,6 +117,10 @@ class Commands:
 
     async def _carry_out_one(self, instruction: Instruction) -> None:
         match instruction:
+            case MoveNodes():
+                await self._make_room()
+            case RunNode(node, epoch) | StartNode(node, epoch) if self._is_over(node, epoch):
+                pass
             case PlaceNode(node, epoch):
                 await self._ground.placed.wait()
                 self._actors.place(node, epoch)
@@ -159,6 +169,21 @@ class Commands:
             self._agents.are_ready()
             self._hear(HostPrepared(life))
 
+    def _is_over(self, node: str, epoch: int) -> bool:
+        """Whether this life of a node ended before it was begun: with its host."""
+        return self._machine.nodes[node].epoch != epoch
+
+    async def _make_room(self) -> None:
+        """For nodes that have been moved; what comes after this is done where they are now."""
+        try:
+            await self._ground.make_room(self._reports)
+        except (RayActorError, AgentGone) as error:
+            log.warning("a host agent died while nodes were moved: %s", error)  # the next one connects what is missing
+        except RenaGraphError as error:
+            self._hear(HostFailed(plain(error), error.exit_code))
+        except RayError as error:
+            self._hear(HostFailed(f"nodes could not be moved: {error}", ExitCode.ENVIRONMENT))
+
     async def _start_node(self, node: str, epoch: int) -> None:
         operations = self._operations()
         start = operations.keeper.rates.start(node, self._clock.now())
@@ -176,6 +201,8 @@ class Commands:
         params = self._ground.params_there(node, operations.definitions(node))
         setup = plan.setup(node, epoch, params, operations.frequencies.get(node))
         setup = replace(setup, reload=self._watch is not None)
+        if self._is_over(node, epoch):
+            return
         if node == self._setup.options.debug:
             setup.save(self._setup.debug_file)
             return

@@ -17,7 +17,10 @@ from rena_graph.graph.document import ParamDef
 from rena_graph.runtime.coordinator.agents import Agents
 from rena_graph.runtime.coordinator.carried import CarriedCode
 from rena_graph.runtime.coordinator.placement import layout_of
+from rena_graph.runtime.coordinator.reports import Reports
+from rena_graph.runtime.host.moved import Ledger, Moved
 from rena_graph.runtime.host_plan import plan_of_host
+from rena_graph.runtime.hosts.anew import Anew, place_anew
 from rena_graph.runtime.hosts.fitness import check_hosts
 from rena_graph.runtime.hosts.layout import Layout
 from rena_graph.runtime.plan import HostPaths, Plan, make_plan
@@ -91,6 +94,14 @@ class Groundwork:
         assert layout is not None
         nodes = tuple(node for node, where in layout.nodes.items() if where == host)
         return nodes, tuple(stream for stream, where in layout.streams.items() if where == host)
+
+    def elsewhere(self, host: str) -> Anew:
+        """Where the nodes of a host that is lost may go on: on one that is silent itself only where it must be."""
+        assert self.layout is not None
+        lost = [name for name, link in self._agents if link.lost]
+        silent = [name for name, link in self._agents if link.quiet]
+        best, any_host = (place_anew(self._setup.graph, self.layout, host, away) for away in (lost + silent, lost))
+        return any_host if len(any_host.stuck) < len(best.stuck) else best
 
     def is_here(self, host: str) -> bool:
         """Whether this is the coordinator's own host."""
@@ -190,6 +201,46 @@ class Groundwork:
             await self._agents.ask_each(
                 "connect", {host: (others[host], None if host == layout.here else layout.here) for host in peers}
             )
+
+    def move(self, moves: Mapping[str, str]) -> None:
+        """From now on these nodes belong on other hosts."""
+        assert self.layout is not None
+        assert self._specs is not None
+        self._lay_out(self.layout.with_moved(moves))
+        self._plan_out(self._specs)
+
+    async def make_room(self, reports: Reports) -> None:
+        """Let the hosts that remain have what moved nodes take and make, before these begin there.
+
+        Parameters
+        ----------
+        reports : Reports
+            What hosts have told; of those that are lost only what is of them still is kept.
+
+        Raises
+        ------
+        RenaGraphError
+            A host lacks something.
+        AgentGone, RayActorError
+            An agent died over the last part, which is done once more with the next one.
+        """
+        layout = self.layout
+        assert layout is not None
+        there = [host for host, link in self._agents if not link.lost]
+        produced = {name: facts["produced"] for name, facts in reports.merged()["streams"].items()}
+        nodes = frozenset(layout.moved)
+        begun = [self._agents.have_at(host, "begin_links", self._plans[host], nodes) for host in there]
+        for found in await asyncio.gather(*begun):
+            produced |= found or {}
+        ledgers: dict[int, Ledger] = {}
+        for host in layout.addresses:
+            if host not in there and (report := reports.of(host)) is not None:
+                ledgers |= {edge["row"]: Ledger(edge["delivered"], edge["dropped"]) for edge in report["edges"]}
+                plan = self._plans[host]
+                reports.keep(host, plan.node_rows, set(plan.ports) - set(plan.incoming), plan.own_edges)
+        moved = Moved(nodes, produced, ledgers)
+        await asyncio.gather(*(self._agents.have_at(host, "follow", self._plans[host], moved) for host in there))
+        await self.prepare(adopt=True)
 
     async def carry_code(self, node: str, epoch: int) -> None:
         """Let a life of a node begin with the scripts and files as they are here now, on whichever host it is."""

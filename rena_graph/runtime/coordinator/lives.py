@@ -178,6 +178,17 @@ class Lives:
         self._to_restart.discard(record.name)
         self.set(record, NodeState.FAILED)
 
+    def move(self, record: NodeRecord) -> None:
+        """Its host is lost, and its process with it; its next life is to begin on another one, at once."""
+        record.gone, record.stale_for = True, None
+        record.kill_at = None
+        self._silent.discard(record.name)
+        if record.state is not NodeState.RESTARTING:
+            self.set(record, NodeState.RESTARTING)
+        record.restarts += 1
+        record.restart_at = self._run.now
+        self._to_restart.add(record.name)
+
     # -- what follows --------------------------------------------------------------------------------
     def _failed(self, record: NodeRecord, error: str, kind: str) -> None:
         record.error, record.kind = error, kind

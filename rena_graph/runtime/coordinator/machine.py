@@ -28,6 +28,7 @@ from rena_graph.runtime.coordinator.signals import (
     KillAsked,
     KillNode,
     LauncherGone,
+    MoveNodes,
     NodeGone,
     NodeReported,
     PlaceNode,
@@ -117,6 +118,8 @@ class Coordinator:
             return self._take()
         if not self.run.host_ready and self.run.phase is Phase.PREPARING:
             self._out.append(PrepareHost(self.run.host_life))
+        if self.run.moves:
+            self._out.append(MoveNodes(dict(self.run.moves)))
         self._again()
         self._advance()
         return self._take()
@@ -200,25 +203,46 @@ class Coordinator:
             run.sinks_deadline = run.now + SINK_TIMEOUT + KILL_GRACE
 
     def _host_gone(self, event: HostGone) -> None:
-        """What was there is not there any more: the run ends, or goes on without it where the graph lets it."""
+        """What was there goes on elsewhere where it may; else the run does without it, or ends."""
         what = [*(f"node {node!r}" for node in event.nodes), *(f"stream {stream!r}" for stream in event.streams)]
         why = f" ({event.why})" if event.why else ""
         text = f"host {event.host} is lost, after {event.seconds:.0f} s without a word{why}; with it {_list(what)}"
-        lost = [self.nodes[node] for node in event.nodes]
-        living = [record for record in lost if record.state not in ENDED]
-        for record in lost:
-            self.lives.host_lost(record, f"its host {event.host} is lost")
-        if self.run.phase is Phase.STOPPING:
-            self._note(text, ExitCode.ENVIRONMENT)
-        elif (
+        living = [node for node in event.nodes if self.nodes[node].state not in ENDED]
+        moves = {node: host for node, host in event.moves if node in living}
+        stays = [node for node in living if node not in moves]
+        goes_on = (
             self.run.phase is Phase.RUNNING
             and not event.streams
-            and all(record.definition.restart.on_give_up == "degrade" for record in living)
-        ):
+            and all(self.nodes[node].definition.restart.on_give_up == "degrade" for node in stays)
+        )
+        for node in event.nodes:
+            if goes_on and node in moves:
+                self.lives.move(self.nodes[node])
+            else:
+                self.lives.host_lost(self.nodes[node], f"its host {event.host} is lost")
+        text += "".join(f"\nstream {stream!r} enters there, and nowhere else" for stream in event.streams)
+        text += "".join(f"\nnode {node!r} cannot be moved: {why}" for node, why in event.stuck if node in stays)
+        if not goes_on:
+            self._end_without(text)
+            return
+        if moves:
+            text += "".join(
+                f"\nnode {node!r} goes on, from its beginning, on host {host}" for node, host in moves.items()
+            )
+            self.run.moves |= moves
+            self._out.append(MoveNodes(dict(self.run.moves)))
+        if stays or not moves:
             self._note(f"{text}\nthe others run on without it", ExitCode.ENVIRONMENT)
-            # Whoever is being prepared on another host may have waited for this one.
-            self.run.host_life += 1
-            self._out.append(PrepareHost(self.run.host_life))
+        else:
+            self._out.append(Say("warning", text))
+        # Whoever is being prepared on another host may have waited for this one.
+        self.run.host_life += 1
+        self._out.append(PrepareHost(self.run.host_life))
+
+    def _end_without(self, text: str) -> None:
+        """The run cannot go on without a host."""
+        if self.run.phase is Phase.STOPPING:
+            self._note(text, ExitCode.ENVIRONMENT)
         else:
             self._fail(text, ExitCode.ENVIRONMENT)
 

@@ -76,11 +76,12 @@ class NodeActors:
     def place(self, node: str, epoch: int) -> None:
         """Let Ray start a process for this life of a node, unless it has already.
 
-        One whose packages are not there yet waits for :meth:`run`, which comes once they are.
+        One whose packages are not there yet waits for :meth:`run`, which comes once they are. A life that was over
+        before, since its host was lost, gets none.
         """
         assert self._layout is not None
         host = self._layout.nodes[node]
-        if node == self._debugged or self._environments.is_missing(node, host):
+        if node == self._debugged or self._environments.is_missing(node, host) or self._records[node].epoch != epoch:
             return
         python = self._environments.python(node, host)
         options = node_options(self._setup.graph.nodes[node].placement, self._layout.addresses[host], python)
@@ -113,6 +114,8 @@ class NodeActors:
         if actor is None and not await self._agents.have(node, "has_begun", epoch):
             self.place(node, epoch)  # a coordinator before has died over it
             actor = self._find(node, epoch)
+        if self._records[node].epoch != epoch:
+            return
         self._spawn(self._wait_for_end(node, epoch, None if actor is None else actor.run.remote(setup), setup))
 
     async def _wait_for_end(self, node: str, epoch: int, life: Any, setup: NodeSetup) -> None:

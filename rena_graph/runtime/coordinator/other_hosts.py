@@ -81,7 +81,9 @@ class OtherHosts:
             case HostState.LOST:
                 link.give_up()
                 nodes, streams = self._ground.on(host)
-                self._hear(HostGone(host, change.seconds, change.why, nodes, streams))
+                anew = self._ground.elsewhere(host)
+                moves, stuck = tuple(anew.moves.items()), tuple(anew.stuck.items())
+                self._hear(HostGone(host, change.seconds, change.why, nodes, streams, moves, stuck))
             case _:
                 link.be_quiet(False)
                 self._hear(HostHeard(host, change.seconds))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from rena_graph.graph.model import Graph
@@ -29,6 +29,21 @@ class Reports:
     def heard(self, host: str, report: Mapping[str, Any]) -> None:
         """See :meth:`rena_graph.runtime.host.report.BoardReader.read`."""
         self._reports[host] = report
+
+    def keep(self, host: str, nodes: Collection[str], streams: Collection[str], rows: Collection[int]) -> None:
+        """Of what a host that is lost has told, keep what is of it still: the rest is told by others from now on."""
+        report = self._reports.get(host)
+        if report is not None:
+            self._reports[host] = {
+                **report,
+                "nodes": {name: facts for name, facts in report["nodes"].items() if name in nodes},
+                "streams": {name: facts for name, facts in report["streams"].items() if name in streams},
+                "edges": [edge for edge in report["edges"] if edge["row"] in rows],
+            }
+
+    def of(self, host: str) -> Mapping[str, Any] | None:
+        """The newest report of a host; None where there is none."""
+        return self._reports.get(host)
 
     def heard_stale(self, host: str, stale: Iterable[Stale]) -> tuple[Stale, ...]:
         """The silent nodes of one host; those of all are returned."""

@@ -27,6 +27,8 @@ class RunState:
     host_losses: list[float] = field(default_factory=list)
     ran: bool = False
     """The first sample was let in."""
+    moves: dict[str, str] = field(default_factory=dict)
+    """Of the nodes whose host was lost, the one on which each goes on."""
     stopping_level: int = -1
     sinks_deadline: float | None = None
     stop_limit: float | None = None

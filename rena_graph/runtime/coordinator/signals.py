@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -21,6 +22,7 @@ __all__ = [
     "KillAsked",
     "KillNode",
     "LauncherGone",
+    "MoveNodes",
     "NodeGone",
     "NodeReported",
     "PlaceNode",
@@ -94,6 +96,10 @@ class HostGone:
     """Those that ran there."""
     streams: tuple[str, ...]
     """The external streams that came in there."""
+    moves: tuple[tuple[str, str], ...] = ()
+    """Of the nodes, those for which there is another host of the run, and which."""
+    stuck: tuple[tuple[str, str], ...] = ()
+    """The others, and why there is none."""
 
 
 @dataclass(frozen=True)
@@ -219,6 +225,13 @@ class PlaceNode:
 
 
 @dataclass(frozen=True)
+class MoveNodes:
+    """Let what these nodes take and make begin and end on other hosts, by node; a second time nothing changes."""
+
+    moves: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class RunNode:
     """Hand the node its setup: it loads, initialises and waits. Its process is started where none has been."""
 
@@ -292,6 +305,7 @@ class EndRun:
 Instruction: TypeAlias = (
     PrepareHost
     | PlaceNode
+    | MoveNodes
     | RunNode
     | StartNode
     | StopNode

@@ -16,6 +16,7 @@ from ray.exceptions import RayActorError, RayError
 from rena_graph.runtime.far_looks import look_at
 from rena_graph.runtime.host.environments import EnvironmentMakers
 from rena_graph.runtime.host.guard import end_guard, start_guard
+from rena_graph.runtime.host.moved import Moved
 from rena_graph.runtime.host.part import HostPart
 from rena_graph.runtime.host.pids import PidWatch
 from rena_graph.runtime.hosts.code import Bundle
@@ -151,6 +152,15 @@ class AgentActor:
         endpoint = self._agent.prepare(plan, adopt, allowed or {})
         self._ports = plan.ports
         return endpoint
+
+    def begin_links(self, plan: Plan, moved: Collection[str]) -> dict[str, int]:
+        """Of a plan in which these nodes have moved."""
+        return self._agent.begin_links(plan, moved)
+
+    def follow(self, plan: Plan, moved: Moved) -> None:
+        """Take in nodes that have moved."""
+        self._agent.follow(plan, moved)
+        self._ports = plan.ports
 
     def connect(self, peers: Mapping[str, tuple[str, bytes]], timekeeper: str | None) -> None:
         """Send streams to other hosts, and learn the time."""

@@ -17,6 +17,7 @@ from rena_graph.runtime.host.bridges import Sinks, Sources
 from rena_graph.runtime.host.crossings import Crossings, Peer
 from rena_graph.runtime.host.lease import ABANDONED_AFTER, LEASE_SECONDS, Lease
 from rena_graph.runtime.host.mark import AgentMark
+from rena_graph.runtime.host.moved import Moved, begin_links, follow_ledgers, make_missing, open_moved
 from rena_graph.runtime.host.outbox import Batch, Outbox
 from rena_graph.runtime.host.part import HostPart
 from rena_graph.runtime.host.processes import Processes
@@ -146,6 +147,8 @@ class HostAgent:
             if self._plan is not None:
                 return self._endpoint
             board = Board.attach(self._paths.board) if adopt else make_shared(plan)
+            if adopt:
+                make_missing(plan)
             self._sinks = Sinks(plan, self._clock, self._instance, self._bridge_failed, adopt)
             if adopt:
                 self._sources.adopt(plan, board, self._life)
@@ -160,6 +163,42 @@ class HostAgent:
         if adopt:
             self.processes.tell_anew()
         return self._endpoint
+
+    def begin_links(self, plan: Plan, moved: Collection[str]) -> dict[str, int]:
+        """A host is lost: see :func:`~rena_graph.runtime.host.moved.begin_links`."""
+        with self._starting:
+            assert self._board is not None
+            return begin_links(plan, self._board, moved)
+
+    def follow(self, plan: Plan, moved: Moved) -> None:
+        """A host is lost: from now on this one has what `plan` says, which is more than before.
+
+        Parameters
+        ----------
+        plan : Plan
+            This host's.
+        moved : Moved
+            Who comes here, and what was known of them.
+
+        Raises
+        ------
+        SharedMemoryShort
+            The rings that it has now do not fit.
+        """
+        with self._starting:
+            board = self._board
+            assert board is not None
+            assert self._reader is not None
+            make_missing(plan)
+            if self._crossings is not None:
+                self._crossings.follow(plan, board, moved.produced)
+            open_moved(plan, board, moved)
+            begin_links(plan, board, moved.nodes)
+            follow_ledgers(plan, board, moved)
+            self._plan = plan
+            self._reader.follow(plan)
+            self._usage = UsageMeter({name: board.node(i) for name, i in plan.node_rows.items()})
+            self.processes.know(plan, board)
 
     def connect(self, peers: Mapping[str, Peer], timekeeper: str | None) -> None:
         """Send what goes to other hosts, and learn the time; see :meth:`Crossings.connect`."""

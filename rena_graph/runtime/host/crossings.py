@@ -106,6 +106,25 @@ class Crossings:
                 self._identity.keep(receiver.endpoint)
             return self._receiver.endpoint
 
+    def follow(self, plan: Plan, board: Board, produced: Mapping[str, int]) -> None:
+        """Nodes have moved: streams come from other hosts than before, or are made here now.
+
+        Parameters
+        ----------
+        plan, board
+            As for :meth:`receive`.
+        produced : mapping of str to int
+            Where the ring of a stream that did not come here before begins to count.
+        """
+        with self._lock:
+            if self._receiver is None or self._closed:
+                return
+            for stream, port in plan.ports.items():
+                if stream in plan.incoming:
+                    self._receiver.take(port, plan.incoming[stream], board, produced.get(stream, 0))
+                else:
+                    self._receiver.leave(stream)
+
     def _bind(self, plan: Plan, bind: str) -> Receiver:
         deadline = time.monotonic() + REBIND_SECONDS
         while True:
@@ -118,7 +137,7 @@ class Crossings:
             time.sleep(_NAP)
 
     def _try(self, plan: Plan, bind: str) -> Receiver:
-        ports = [plan.ports[stream] for stream in plan.incoming]
+        ports = plan.crossable or [plan.ports[stream] for stream in plan.incoming]
         wanted = os.environ.get(LINK_PORTS)
         problem: PortTaken | None = None
         for address in binds(bind, wanted):

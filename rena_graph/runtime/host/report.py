@@ -43,28 +43,44 @@ class BoardReader:
     """Reads one host's board again and again, and makes rates of its counters."""
 
     def __init__(self, board: Board, plan: Plan) -> None:
-        self._plan = plan
-        self._host = plan.host or socket.gethostname()
+        self._board = board
         self._clock = board.clock
         self._lock = threading.Lock()
+        self._load = HostLoad()
+        self._loops: dict[str, _Series] = {}
+        self._produced: dict[str, _Series] = {}
+        self._recent: dict[str, dict[tuple[str, ...], RecentQuantiles]] = {}
+        self._latencies: dict[int, RecentQuantiles] = {}
+        self.follow(plan)
+
+    def follow(self, plan: Plan) -> None:
+        """Read what this plan has from now on; what was there before goes on."""
+        with self._lock:
+            self._follow(plan)
+
+    def _follow(self, plan: Plan) -> None:
+        board = self._board
+        self._plan = plan
+        self._host = plan.host or socket.gethostname()
         self._nodes = {name: board.node(i) for name, i in plan.node_rows.items()}
         rows = {name: board.stream(p.index) for name, p in plan.ports.items()}
         # Each stream is told of by the host that makes it, each edge by the host of its reader.
         self._streams = {name: row for name, row in rows.items() if name not in plan.incoming}
         self._produced_here = {name: row.ints for name, row in rows.items()}
         self._edges = {
-            i: (stream, to, board.edge(i)) for i, (stream, to) in enumerate(plan.consumers()) if i in plan.own_edges
+            i: (stream, to, board.edge(i)) for i, (stream, to) in plan.consumers().items() if i in plan.own_edges
         }
-        self._policies: list[str] = [edge.input.policy for edge, _ in plan.edges]
-        self._policies += ["fifo"] * len(plan.sinks) + [link.policy for link in plan.links]
-        self._load = HostLoad()
-        self._loops = {name: _Series(deque()) for name in self._nodes}
-        self._recent = {name: self._quantiles(name, row) for name, row in self._nodes.items()}
-        self._latencies = {
-            i: RecentQuantiles(self._edges[i][2].histogram(0), 0.5, 0.99)
-            for i in (sink.edge for sink in plan.own_sinks)
-        }
-        self._produced = {name: _Series(deque()) for name in self._streams}
+        self._policies: dict[int, str] = {edge.index: edge.input.policy for edge, _ in plan.edges}
+        self._policies |= {link.edge: link.policy for link in plan.links}
+        for name, row in self._nodes.items():
+            self._loops.setdefault(name, _Series(deque()))
+            if name not in self._recent:
+                self._recent[name] = self._quantiles(name, row)
+        for i in (sink.edge for sink in plan.own_sinks):
+            if i not in self._latencies:
+                self._latencies[i] = RecentQuantiles(self._edges[i][2].histogram(0), 0.5, 0.99)
+        for name in self._streams:
+            self._produced.setdefault(name, _Series(deque()))
 
     def _quantiles(self, name: str, row: Row) -> dict[tuple[str, ...], RecentQuantiles]:
         """By the names under which they are reported."""
@@ -209,7 +225,7 @@ class BoardReader:
             "row": index,
             "stream": stream,
             "to": to,
-            "policy": self._policies[index],
+            "policy": self._policies.get(index, "fifo"),
             "produced": produced - start,
             "delivered": max(0, c[EdgeColumn.DELIVERED] - c[EdgeColumn.REPEATED]),
             "dropped": dropped,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from rena_graph.graph.model import Graph
+from rena_graph.runtime.hosts.machines import Machine
 from rena_graph.runtime.hosts.planner import Placement
 
 __all__ = ["Layout"]
@@ -24,27 +25,44 @@ class Layout:
         Of every host that has something to do, the coordinator's first.
     nodes, streams : mapping of str to str
         The host of each node, and the one where each external stream comes in.
+    machines : tuple of Machine
+        What these hosts have.
+    moved : mapping of str to str
+        Of nodes whose host was lost: where they were at first.
     """
 
     here: str
     addresses: Mapping[str, str]
     nodes: Mapping[str, str]
     streams: Mapping[str, str]
+    machines: tuple[Machine, ...] = ()
+    moved: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, placement: Placement) -> Layout:
         """From what the planner says."""
         addresses = {machine.name: machine.address for machine in placement.used}
-        return cls(placement.machines[0].name, addresses, dict(placement.nodes), dict(placement.streams))
+        nodes, streams = dict(placement.nodes), dict(placement.streams)
+        return cls(placement.machines[0].name, addresses, nodes, streams, tuple(placement.used))
 
     @classmethod
     def from_dict(cls, facts: Mapping[str, Any]) -> Layout:
         """What :meth:`to_dict` gave."""
-        return cls(**facts)
+        return cls(**{**facts, "machines": tuple(Machine(**machine) for machine in facts["machines"])})
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON-able values."""
         return asdict(self)
+
+    def with_moved(self, moves: Mapping[str, str]) -> Layout:
+        """The same run with these nodes on other hosts of it; a second time nothing changes."""
+        moved = {node: self.nodes[node] for node, host in moves.items() if self.nodes[node] != host}
+        return replace(self, nodes={**self.nodes, **moves}, moved={**moved, **self.moved})
+
+    @property
+    def first(self) -> Layout:
+        """As it was when the run began: rows are numbered by that."""
+        return replace(self, nodes={**self.nodes, **self.moved}, moved={})
 
     @property
     def several(self) -> bool:

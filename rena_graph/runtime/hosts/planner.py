@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rena_graph.errors import EnvironmentRefused
@@ -17,7 +17,7 @@ from rena_graph.graph.model import Graph
 from rena_graph.runtime.hosts.machines import Machine
 from rena_graph.runtime.hosts.traffic import Crossing, crossings, total
 
-__all__ = ["Placement", "place"]
+__all__ = ["Placement", "may_be", "place", "together"]
 
 _ALL_WAYS = 4096
 """Ways to place a graph up to which all are tried."""
@@ -65,6 +65,8 @@ def place(
     machines: Sequence[Machine],
     fixed: Mapping[str, str] | None = None,
     taken: Mapping[str, Mapping[str, float]] | None = None,
+    entering: Mapping[str, str] | None = None,
+    lost: Collection[str] = (),
 ) -> Placement:
     """Place every node and every external stream.
 
@@ -79,13 +81,17 @@ def place(
         Nodes that are bound to a host for another reason than the graph's.
     taken : mapping | None
         By host, how much of ``CPU``, ``GPU`` and ``memory`` others use.
+    entering : mapping | None
+        External streams that come in on a host already.
+    lost : collection of str
+        Hosts that are away for good: of the nodes only those are there that are bound to them.
 
     Raises
     ------
     EnvironmentRefused
         It cannot be; says who asks for what, and what the hosts have.
     """
-    groups = _groups(graph, machines, fixed or {})
+    groups = _groups(graph, machines, fixed or {}, entering or {}, lost)
     free = {m.name: _free(m, (taken or {}).get(m.name, {})) for m in machines}
     _refuse(graph, groups, machines, free)
     best: tuple[float, int, list[Machine]] | None = None
@@ -103,23 +109,36 @@ def place(
 
 
 # -- what belongs together -----------------------------------------------------------------------------
-def _groups(graph: Graph, machines: Sequence[Machine], fixed: Mapping[str, str]) -> list[_Group]:
+def together(graph: Graph) -> list[list[str]]:
+    """The nodes by who has to be on one host."""
     import networkx as nx
 
-    together: nx.Graph[str] = nx.Graph()
-    together.add_nodes_from(graph.nodes)
+    near: nx.Graph[str] = nx.Graph()
+    near.add_nodes_from(graph.nodes)
     for name, node in graph.nodes.items():
         if node.placement.near is not None:
-            together.add_edge(name, node.placement.near)
+            near.add_edge(name, node.placement.near)
+    return [[name for name in graph.nodes if name in members] for members in nx.connected_components(near)]
+
+
+def _groups(
+    graph: Graph,
+    machines: Sequence[Machine],
+    fixed: Mapping[str, str],
+    entering: Mapping[str, str],
+    lost: Collection[str],
+) -> list[_Group]:
     groups = []
-    for members in nx.connected_components(together):
-        names = [name for name in graph.nodes if name in members]
-        hosts = [m for m in machines if all(_may(graph.nodes[n].placement, m, fixed.get(n)) for n in names)]
+    for names in together(graph):
+        there = [m for m in machines if m.name not in lost or all(n in fixed for n in names)]
+        hosts = [m for m in there if all(may_be(graph.nodes[n].placement, m, fixed.get(n)) for n in names)]
         needs = {kind: sum(_needs(graph.nodes[n].placement)[kind] for n in names) for kind in _KINDS}
         groups.append(_Group(nodes=names, needs=needs, hosts=hosts))
     for stream in graph.external:
         assert stream.source is not None
-        if stream.source.host is not None:
+        if stream.name in entering:
+            hosts = [m for m in machines if m.called(entering[stream.name])]
+        elif stream.source.host is not None:
             hosts = [m for m in machines if m.called(stream.source.host)]
         else:
             hosts = list(machines) if stream.source.source.simulate is not None else [machines[0]]
@@ -127,7 +146,7 @@ def _groups(graph: Graph, machines: Sequence[Machine], fixed: Mapping[str, str])
     return groups
 
 
-def _may(placement: PlacementDef, machine: Machine, fixed: str | None) -> bool:
+def may_be(placement: PlacementDef, machine: Machine, fixed: str | None = None) -> bool:
     """Whether a node may be there, as far as names and labels say."""
     if fixed is not None and not machine.called(fixed):
         return False

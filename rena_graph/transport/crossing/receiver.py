@@ -115,6 +115,7 @@ class Receiver:
         self._failed = failed
         self._doorman = Doorman(context, allowed)
         self._inlets: dict[str, _Inlet] = {}
+        self._changing = threading.Lock()
         self._stop = threading.Event()
         self._said = float("-inf")
         self.rejected = 0
@@ -138,10 +139,30 @@ class Receiver:
         """Connections that were not let in."""
         return self._doorman.refused
 
-    def take(self, port: StreamPort, host: str, board: Board) -> None:
-        """Take in one more stream, from this host alone; others that send it are not heard."""
+    def take(self, port: StreamPort, host: str, board: Board, first: int = 0) -> None:
+        """Take in one more stream, from this host alone; others that send it are not heard.
+
+        One that is taken already comes from this host from now on. A ring that holds nothing yet begins at `first`.
+        """
+        with self._changing:
+            known = self._inlets.get(port.spec.name)
+            if known is not None:
+                known.host = host
+                return
+            self._inlets[port.spec.name] = self._open(port, host, board, first)
+
+    def leave(self, stream: str) -> None:
+        """Take this stream no more, whose node is on this host now: the ring is left to it."""
+        with self._changing:
+            inlet = self._inlets.pop(stream, None)
+            if inlet is not None:
+                inlet.writer.hand_over()
+
+    def _open(self, port: StreamPort, host: str, board: Board, begin_at: int) -> _Inlet:
         row = board.stream(port.index).ints
         writer = self._writer(port, board, row[StreamColumn.EPOCH] + 1)
+        if begin_at > writer.sequence == 0:
+            writer.skip(begin_at)
         window = max(2, min(WINDOW_BYTES // port.spec.sample_bytes, port.capacity))
         # A receiver that comes after another must speak of later generations than that one did.
         first = time.monotonic_ns() // 1_000_000
@@ -150,8 +171,8 @@ class Receiver:
         begin = row[StreamColumn.LINK_BEGIN] = min(row[StreamColumn.LINK_BEGIN], writer.sequence)
         lost = row[StreamColumn.LINK_LOST] - row[StreamColumn.LINK_LOST_BEFORE]
         flow = Incoming(port.spec.name, window, first, source, writer.sequence - begin, lost)
-        edges = [board.edge(index).ints for index in port.edges]
-        self._inlets[port.spec.name] = _Inlet(host, port, board, Codec(port.spec), writer, flow, row, edges)
+        edges = [board.edge(index).ints for index in (*port.edges, *port.later)]
+        return _Inlet(host, port, board, Codec(port.spec), writer, flow, row, edges)
 
     @staticmethod
     def _writer(port: StreamPort, board: Board, epoch: int) -> RingWriter:
@@ -189,17 +210,19 @@ class Receiver:
         poller.register(self._socket, zmq.POLLIN)
         poller.register(self._doorman.socket, zmq.POLLIN)
         while not self._stop.is_set():
-            busy = any(inlet.waiting for inlet in self._inlets.values())
+            with self._changing:
+                busy = any(inlet.waiting for inlet in self._inlets.values())
             ready = dict(poller.poll(_BUSY_MS if busy else _IDLE_MS))
             if self._doorman.socket in ready and (who := self._doorman.answer()) is not None:
                 self._say(
                     "a connection from %s was refused: its key is none of this run's (%d so far)", who, self.refused
                 )
-            if self._socket in ready:
-                self._receive()
-            if busy:
-                for inlet in self._inlets.values():
-                    self._put(inlet)
+            with self._changing:
+                if self._socket in ready:
+                    self._receive()
+                if busy:
+                    for inlet in self._inlets.values():
+                        self._put(inlet)
 
     def _receive(self) -> None:
         frames: list[zmq.Frame] = self._socket.recv_multipart(copy=False)

@@ -93,8 +93,10 @@ class Sender:
         self._codec = Codec(port.spec)
         self._piece = max(1, PIECE_BYTES // port.spec.sample_bytes)
         self._row = board.edge(edge.index).ints
-        known = (self._row[EdgeColumn.POSITION], self._row[EdgeColumn.DROPPED_LINK]) if resume else (0, 0)
-        reader = open_reader(port, edge, board, start=0)
+        # What lies before is not for this link: its receiver counts from here.
+        self._begin = self._row[EdgeColumn.START]
+        known = (self._row[EdgeColumn.POSITION] - self._begin, self._row[EdgeColumn.DROPPED_LINK]) if resume else (0, 0)
+        reader = open_reader(port, edge, board, start=self._begin)
         assert isinstance(reader, RingReader), "streams cross between hosts from ring to ring"
         self._reader = reader
         self._waiter = open_waiter("ring", [reader])
@@ -112,12 +114,12 @@ class Sender:
         self._thread = threading.Thread(target=self._run, name=f"rena-send-{self._name}", daemon=True)
 
     def start(self) -> None:
-        """Begin; everything is sent from the stream's first sample on."""
+        """Begin; everything is sent from where the edge's ledger begins, which is mostly the stream's first sample."""
         self._thread.start()
 
     def drained(self) -> bool:
         """Whether all that was published so far lies in the other host's ring; where not, it is asked at once."""
-        if self._flow.arrived >= self._reader.bounds()[1]:
+        if self._flow.arrived >= self._bounds()[1]:
             return True
         self._asked = True
         self._waiter.doorbell.ring()
@@ -175,10 +177,15 @@ class Sender:
         row, flow = self._row, self._flow
         row[EdgeColumn.DROPPED_LINK] = flow.lost
         row[EdgeColumn.DELIVERED] = flow.arrived - flow.lost
-        row[EdgeColumn.POSITION] = flow.arrived
+        row[EdgeColumn.POSITION] = flow.arrived + self._begin
+
+    def _bounds(self) -> tuple[int, int]:
+        """Of the ring, as the receiver counts."""
+        floor, committed = self._reader.bounds()
+        return floor - self._begin, committed - self._begin
 
     def _say_where(self) -> None:
-        _, committed = self._reader.bounds()
+        _, committed = self._bounds()
         ended = bool(self._stream_row[StreamColumn.ENDED])
         self._post([pack(Offer(self._name, self._source))])
         if self._flow.granted:
@@ -191,7 +198,7 @@ class Sender:
         """
         first = True
         while not self._stop.is_set():
-            floor, committed = self._reader.bounds()
+            floor, committed = self._bounds()
             span = self._flow.span(floor, committed, self._piece)
             if span is None:
                 return False
@@ -203,17 +210,18 @@ class Sender:
         return False
 
     def _send(self, span: Span) -> bool:
-        chunk = self._reader.chunk_at(span.first)
+        at = span.first + self._begin
+        chunk = self._reader.chunk_at(at)
         count, origin, epoch = span.count, float("nan"), 0
         if chunk is not None:
             origin, epoch = chunk.origin, chunk.epoch
-            left = chunk.first + chunk.count - span.first
+            left = chunk.first + chunk.count - at
             # Chunk by chunk, so that each keeps its origin; not where that would only make us slower.
             if left < count < _BEHIND * max(1, left):
                 count = left
-        data, stamps = self._reader.look(span.first, count)
+        data, stamps = self._reader.look(at, count)
         data, stamps = np.array(data), np.array(stamps)
-        if not self._reader.intact(span.first) or len(data) != count:
+        if not self._reader.intact(at) or len(data) != count:
             return True  # overtaken: the next look finds the new floor
         span = Span(span.first, count, span.skipped)
         info = ChunkInfo(span.first, count, 0.0, origin, epoch)

@@ -84,7 +84,7 @@ def test_every_row_is_counted_on_one_host_and_means_the_same_on_all(nodes: dict[
     where = layout(nodes, eeg)
     made = plans(where, Path("/nowhere"))
     (count,) = {plan.edge_count for plan in made.values()}
-    (consumers,) = {tuple(plan.consumers()) for plan in made.values()}
+    (consumers,) = {tuple(plan.consumers().values()) for plan in made.values()}
     assert len(consumers) == count
     assert sorted(row for plan in made.values() for row in plan.own_edges) == list(range(count))
     assert sorted(node for plan in made.values() for node in plan.node_rows) == sorted(nodes)
@@ -127,7 +127,7 @@ def test_the_reports_of_all_hosts_together_are_those_of_one(tmp_path: Path) -> N
     assert all(node["loops"] == 7 for node in merged["nodes"].values())
     assert list(merged["streams"]) == list(graph().streams)
     assert all(stream["produced"] == 100 for stream in merged["streams"].values()), "as counted where it is made"
-    assert [(edge["stream"], edge["to"]) for edge in merged["edges"]] == made["head"].consumers()
+    assert [(edge["stream"], edge["to"]) for edge in merged["edges"]] == list(made["head"].consumers().values())
     assert "row" not in merged["edges"][0]
     flying = {(edge["stream"], edge["to"]): edge["in_flight"] for edge in merged["edges"]}
     assert flying["EEG", "filter"] == flying["EEG", "host gpu"] == 20

@@ -199,6 +199,57 @@ def test_a_producer_on_another_host_goes_on_in_the_same_stream(hosts: tuple[Stag
         assert reader.position == 1_500
 
 
+def test_a_link_that_comes_later_carries_what_is_made_from_then_on(hosts: tuple[Stage, Stage]) -> None:
+    near, far = hosts
+    with Between(near, far, capacity=1024) as between:
+        reader = far.reader(between.far_port)
+        writer = near.writer(between.near_port)
+        publish(writer, 0, 1_000)
+        collect(reader, 1_000)
+        between.sender.close()
+        publish(writer, 1_000, 3_000)
+        row = near.board.edge(7).ints
+        row[EdgeColumn.START] = row[EdgeColumn.POSITION] = 4_000
+        between.sender = between.send(source=18)
+        publish(writer, 4_000, 500)
+        data, _ = collect(reader, 500)
+        assert np.array_equal(data[:, 0], np.arange(4_000, 4_500)), "none of what lies before"
+        assert reader.position == 1_500
+        until(lambda: row[EdgeColumn.POSITION] == 4_500)
+        assert (row[EdgeColumn.START], row[EdgeColumn.DELIVERED]) == (4_000, 500)
+        assert between.sender.drained()
+    assert near.dropped(7) == {}
+    assert far.dropped() == {}
+
+
+def test_a_stream_that_is_left_is_its_new_writers(hosts: tuple[Stage, Stage]) -> None:
+    near, far = hosts
+    with Between(near, far, capacity=1024) as between:
+        reader = far.reader(between.far_port)
+        elsewhere = near.writer(between.near_port)
+        publish(elsewhere, 0, 500)
+        collect(reader, 500)
+        between.receiver.leave(between.far_port.spec.name)
+        between.receiver.leave(between.far_port.spec.name)
+        publish(elsewhere, 500, 500)
+        publish(far.writer(between.far_port, epoch=0), 7_000, 500)
+        data, _ = collect(reader, 500)
+        assert np.array_equal(data[:, 0], np.arange(7_000, 7_500))
+        until(lambda: between.receiver.rejected > 0)
+        assert reader.pending() == 0
+
+
+def test_a_ring_that_comes_to_be_later_counts_on_from_where_it_is_told(hosts: tuple[Stage, Stage]) -> None:
+    near, far = hosts
+    with Between(near, far, capacity=1024) as between:
+        later = far.port(StreamSpec("later", 1, "float64", 1000.0), edges=(2,))
+        for _ in range(2):
+            between.receiver.take(later, "near", far.board, first=321)
+        assert far.board.stream(later.index).ints[StreamColumn.PRODUCED] == 321
+        reader = far.reader(later, 2)
+        assert (reader.position, reader.pending()) == (321, 0)
+
+
 def test_a_blocking_reader_holds_up_the_producer_on_the_other_host(hosts: tuple[Stage, Stage]) -> None:
     near, far = hosts
     with Between(near, far, capacity=1024, policy="block") as between:
