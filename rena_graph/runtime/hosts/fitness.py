@@ -256,8 +256,9 @@ def _ask_ray(addresses: Mapping[str, str], needs: Mapping[str, Needs]) -> dict[s
     # As if it stood in no module, so that it travels by value: by its name it would not load where we are missing.
     # Its one default is given with every call.
     task = ray.remote(FunctionType(look.__code__, {"__builtins__": builtins, "__name__": "__main__"}, "look"))
+    # To ask twice does no harm, and a worker of Ray's may end of itself just when it is asked.
     asked = {
-        host: task.options(num_cpus=0, max_retries=0, resources={f"node:{address}": 0.001}).remote(*needs[host])
+        host: task.options(num_cpus=0, max_retries=2, resources={f"node:{address}": 0.001}).remote(*needs[host])
         for host, address in addresses.items()
     }
     ray.wait(list(asked.values()), num_returns=len(asked), timeout=ANSWER_WITHIN)
