@@ -14,6 +14,7 @@ from types import FrameType
 import numpy as np
 import pytest
 
+import rena_graph
 from rena_graph.errors import OutputRefused
 from rena_graph.graph.document import InputDef, NodeDef
 from rena_graph.runtime.clock import SystemClock
@@ -180,17 +181,25 @@ def test_loops_leave_nothing_behind_in_memory(readers: int, tmp_path: Path) -> N
                 for loop in made.into:
                     made.step(loop)
 
+        grown = []
         tracemalloc.start()
         try:
             laps(3)
-            gc.collect()
-            before, _ = tracemalloc.get_traced_memory()
-            laps(30)
-            gc.collect()
-            after, _ = tracemalloc.get_traced_memory()
+            for _ in range(3):
+                before = held_by_our_code()
+                laps(30)
+                grown.append(held_by_our_code() - before)
         finally:
             tracemalloc.stop()
-        assert after - before < 4096, f"{after - before} bytes more after 600 loops"
+        # What leaks does so in each of the three; what is made once, and looks like it, in one of them.
+        assert min(grown) < 4096, f"{grown} bytes more after 600 loops each"
+
+
+def held_by_our_code() -> int:
+    """Bytes that the package's lines hold: Ray's threads, and what other tests left, take memory too."""
+    gc.collect()
+    ours = tracemalloc.Filter(True, str(Path(rena_graph.__file__).parent / "*"))
+    return sum(trace.size for trace in tracemalloc.take_snapshot().filter_traces([ours]).traces)
 
 
 def test_what_is_counted_after_the_outputs_are_out_is_counted(tmp_path: Path) -> None:
