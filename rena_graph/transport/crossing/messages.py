@@ -5,6 +5,8 @@ The first frame is :data:`MAGIC`, one byte of version, one letter, and a msgpack
     O   [stream, source]                    sender: I have this stream; `source` is the ring that it lies in
     D   [stream, generation, skipped]       sender: samples; the three frames of a wire ``D`` follow, the last one of
                                             them in as many pieces as its sender likes
+    S                                       sender: few samples, all in this frame, and no msgpack; see
+                                            :mod:`~rena_graph.transport.crossing.small`
     P   [stream, generation, next, ended]   sender: all before `next` was sent; whether no more comes
     G   [stream, generation, next, taken, lost, limit]
                                             receiver: all before `next` is here, all before `taken` is in the ring but
@@ -27,6 +29,7 @@ from rena_graph.errors import WireError
 
 __all__ = [
     "DATA_FRAMES",
+    "LARGEST",
     "MAGIC",
     "VERSION",
     "Data",
@@ -41,12 +44,13 @@ __all__ = [
 ]
 
 MAGIC = b"RGX"
-VERSION = 1
+VERSION = 2
 DATA_FRAMES = 3
 MOST_PIECES = 1 << 14
 _PREFIX = MAGIC + bytes([VERSION])
 _LONGEST_HEADER = 4096
-_LARGEST = 2**62
+LARGEST = 2**62
+"""No honest number comes near."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +168,6 @@ def _values(body: bytes, types: tuple[type, ...]) -> list[Any]:
         raise WireError(f"{len(body)} bytes that are not msgpack of ours ({problem})") from problem
     if type(values) is not list or tuple(map(type, values)) != types:
         raise WireError(f"{values!r:.200}, expected {', '.join(t.__name__ for t in types)}")
-    if any(type(value) is int and not 0 <= value < _LARGEST for value in values):
+    if any(type(value) is int and not 0 <= value < LARGEST for value in values):
         raise WireError(f"{values!r:.200}, expected whole numbers from 0 on")
     return values

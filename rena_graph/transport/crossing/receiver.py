@@ -29,7 +29,8 @@ from rena_graph.transport.crossing.messages import (
     unpack,
 )
 from rena_graph.transport.crossing.sender import PIECE_BYTES, tune
-from rena_graph.transport.interface import StreamPort
+from rena_graph.transport.crossing.small import PREFIX, SmallCodec, identity_in
+from rena_graph.transport.interface import ChunkInfo, StreamPort
 from rena_graph.transport.links import open_writer
 from rena_graph.transport.ring import RingWriter
 from rena_graph.transport.text import TextCodec
@@ -57,6 +58,7 @@ class _Inlet:
     port: StreamPort
     board: Board
     codec: Codec
+    small: SmallCodec
     writer: RingWriter
     flow: Incoming
     row: memoryview
@@ -115,6 +117,8 @@ class Receiver:
         self._failed = failed
         self._doorman = Doorman(context, allowed)
         self._inlets: dict[str, _Inlet] = {}
+        self._by_identity: dict[bytes, _Inlet] = {}
+        """Those of :attr:`_inlets`, by what a small message has of its stream."""
         self._changing = threading.Lock()
         self._stop = threading.Event()
         self._said = float("-inf")
@@ -149,13 +153,15 @@ class Receiver:
             if known is not None:
                 known.host = host
                 return
-            self._inlets[port.spec.name] = self._open(port, host, board, first)
+            inlet = self._inlets[port.spec.name] = self._open(port, host, board, first)
+            self._by_identity[inlet.small.identity] = inlet
 
     def leave(self, stream: str) -> None:
         """Take this stream no more, whose node is on this host now: the ring is left to it."""
         with self._changing:
             inlet = self._inlets.pop(stream, None)
             if inlet is not None:
+                del self._by_identity[inlet.small.identity]
                 inlet.writer.hand_over()
 
     def _open(self, port: StreamPort, host: str, board: Board, begin_at: int) -> _Inlet:
@@ -172,7 +178,7 @@ class Receiver:
         lost = row[StreamColumn.LINK_LOST] - row[StreamColumn.LINK_LOST_BEFORE]
         flow = Incoming(port.spec.name, window, first, source, writer.sequence - begin, lost)
         edges = [board.edge(index).ints for index in (*port.edges, *port.later)]
-        return _Inlet(host, port, board, Codec(port.spec), writer, flow, row, edges)
+        return _Inlet(host, port, board, Codec(port.spec), SmallCodec(port.spec), writer, flow, row, edges)
 
     @staticmethod
     def _writer(port: StreamPort, board: Board, epoch: int) -> RingWriter:
@@ -239,6 +245,9 @@ class Receiver:
         return str(frames[1].get("User-Id"))
 
     def _handle(self, peer: bytes, host: str | None, frames: list[memoryview], arrived: float) -> None:
+        if len(frames) == 1 and frames[0][: len(PREFIX)] == PREFIX:
+            self._few(peer, host, frames[0])
+            return
         message = unpack(frames)
         if isinstance(message, TimeAsked):
             self._answer(peer, Time(message.sent, arrived, self._clock()))
@@ -248,9 +257,7 @@ class Receiver:
         inlet = self._inlets.get(message.stream)
         if inlet is None:
             raise WireError(f"stream {message.stream!r:.80}, which this host takes from nobody")
-        if self._secure and host != inlet.host:
-            raise WireError(f"stream {message.stream!r} from host {host}, which comes from {inlet.host}")
-        inlet.peer = peer
+        self._comes_from(inlet, peer, host)
         match message:
             case Offer(source=source):
                 self._offered(inlet, source)
@@ -261,6 +268,22 @@ class Receiver:
                 if inlet.flow.ended(message):
                     inlet.writer.close()
                     inlet.ended = True
+
+    def _comes_from(self, inlet: _Inlet, peer: bytes, host: str | None) -> None:
+        if self._secure and host != inlet.host:
+            raise WireError(f"stream {inlet.port.spec.name!r} from host {host}, which comes from {inlet.host}")
+        inlet.peer = peer
+
+    def _few(self, peer: bytes, host: str | None, frame: memoryview) -> None:
+        """Samples that came in one frame."""
+        identity = identity_in(frame)
+        inlet = self._by_identity.get(identity)
+        if inlet is None:
+            raise WireError(f"samples of {identity!r:.80}, which this host takes from nobody")
+        self._comes_from(inlet, peer, host)
+        few = inlet.small.decode(frame)
+        info = ChunkInfo(few.first, few.count, 0.0, few.origin, 0)
+        self._samples(inlet, few.generation, few.skipped, Chunk(info, few.data, few.timestamps))
 
     def _offered(self, inlet: _Inlet, source: int) -> None:
         row = inlet.row
@@ -277,7 +300,11 @@ class Receiver:
         chunk = inlet.codec.decode(frames)
         if not isinstance(chunk, Chunk):
             raise WireError(f"stream {message.stream!r}: no samples behind a header that says so")
-        verdict = inlet.flow.data(message.generation, chunk.info.first, chunk.info.count, message.skipped)
+        self._samples(inlet, message.generation, message.skipped, chunk)
+
+    def _samples(self, inlet: _Inlet, generation: int, skipped: int, chunk: Chunk) -> None:
+        """Judge what came, and take it in."""
+        verdict = inlet.flow.data(generation, chunk.info.first, chunk.info.count, skipped)
         if isinstance(verdict, Arrived):
             if inlet.ended:
                 inlet.writer, inlet.ended = self._writer(inlet.port, inlet.board, inlet.row[StreamColumn.EPOCH]), False

@@ -16,6 +16,7 @@ from rena_graph.transport.board import Board, EdgeColumn, StreamColumn
 from rena_graph.transport.crossing.flow import Outgoing, Span
 from rena_graph.transport.crossing.keys import KeyPair, secure_client
 from rena_graph.transport.crossing.messages import Data, Grant, Offer, pack, unpack
+from rena_graph.transport.crossing.small import SmallCodec
 from rena_graph.transport.interface import ChunkInfo, EdgeOptions, StreamPort
 from rena_graph.transport.links import open_reader, open_waiter
 from rena_graph.transport.ring_reader import RingReader
@@ -91,6 +92,7 @@ class Sender:
         self._name = port.spec.name
         self._source = source
         self._codec = Codec(port.spec)
+        self._small = SmallCodec(port.spec)
         self._piece = max(1, PIECE_BYTES // port.spec.sample_bytes)
         self._row = board.edge(edge.index).ints
         # What lies before is not for this link: its receiver counts from here.
@@ -148,21 +150,26 @@ class Sender:
     def _send_forever(self) -> None:
         next_word = 0.0
         while not self._stop.is_set():
-            self._hear()
+            # What woke us is mostly a chunk: it leaves before anything else is seen to.
+            broken_off = self._send_some()
+            heard = self._hear()
             now = time.monotonic()
             if now >= next_word or self._asked:
                 self._asked = False
                 self._say_where()
                 next_word = now + _HEARTBEAT
-            if self._send_some():
+            if broken_off or heard:
                 continue
             if self._flow.granted and self._flow.allowed:
                 self._waiter.wait(now + _NAP, True)
             else:
                 self._socket.poll(int(_NAP * 1000))
 
-    def _hear(self) -> None:
+    def _hear(self) -> bool:
+        """Whether the receiver said anything."""
+        heard = False
         while self._socket.poll(0):
+            heard = True
             frames = self._socket.recv_multipart()
             try:
                 message = unpack(frames)
@@ -172,6 +179,7 @@ class Sender:
             if isinstance(message, Grant) and message.stream == self._name:
                 self._flow.hear(message)
                 self._count()
+        return heard
 
     def _count(self) -> None:
         row, flow = self._row, self._flow
@@ -220,16 +228,19 @@ class Sender:
             if left < count < _BEHIND * max(1, left):
                 count = left
         data, stamps = self._reader.look(at, count)
-        data, stamps = np.array(data), np.array(stamps)
+        generation = self._flow.generation
+        if count <= self._small.most:
+            frames = [self._small.encode(generation, span.skipped, span.first, origin, data, stamps)]
+        else:
+            data, stamps = np.array(data), np.array(stamps)
+            info = ChunkInfo(span.first, count, 0.0, origin, epoch)
+            *heads, payload = self._codec.encode(info, data, stamps)
+            frames = [pack(Data(self._name, generation, span.skipped)), *heads, *_pieces(payload)]
         if not self._reader.intact(at) or len(data) != count:
             return True  # overtaken: the next look finds the new floor
-        span = Span(span.first, count, span.skipped)
-        info = ChunkInfo(span.first, count, 0.0, origin, epoch)
-        header = pack(Data(self._name, self._flow.generation, span.skipped))
-        *heads, payload = self._codec.encode(info, data, stamps)
-        if not self._post([header, *heads, *_pieces(payload)]):
+        if not self._post(frames):
             return False
-        self._flow.sent(span)
+        self._flow.sent(Span(span.first, count, span.skipped))
         return True
 
     def _post(self, frames: list[Any]) -> bool:

@@ -18,6 +18,7 @@ from rena_graph.streams.spec import StreamSpec
 from rena_graph.transport.board import EdgeColumn, StreamColumn
 from rena_graph.transport.crossing.keys import KeyPair, secure_client
 from rena_graph.transport.crossing.messages import Data, Offer, Position, Time, TimeAsked, pack, unpack
+from rena_graph.transport.crossing.small import PREFIX, SmallCodec
 from rena_graph.transport.interface import ChunkInfo
 from rena_graph.transport.wire import Codec
 from tests.transport.crossing.wire_between import Between, stages
@@ -293,6 +294,11 @@ def false_data(stream: str = "s", count: int = 5) -> list[Any]:
     return [pack(Data(stream, 1, 0)), *Codec(spec).encode(info, numbered(666, count), stamps(666, count))]
 
 
+def false_few(stream: str = "s", count: int = 5) -> bytes:
+    spec = StreamSpec(stream, 1, "float64", 1000.0)
+    return SmallCodec(spec).encode(1, 0, 0, 0.0, numbered(666, count), stamps(666, count))
+
+
 def test_strangers_change_nothing(hosts: tuple[Stage, Stage]) -> None:
     near, far = hosts
     with Between(near, far, capacity=100_000) as between:
@@ -339,6 +345,10 @@ def test_a_known_host_sends_only_what_is_its_own_and_only_sound_messages(hosts: 
         bad = [
             [pack(Offer("s", 99))],
             false_data(),
+            [false_few()],
+            [false_few("no such stream")],
+            [false_few()[:30]],
+            [PREFIX],
             [pack(Position("s", 1, 10**9, True))],
             false_data("no such stream"),
             [b"garbage"],
@@ -353,7 +363,11 @@ def test_a_known_host_sends_only_what_is_its_own_and_only_sound_messages(hosts: 
         mine = stranger(between, between.keys[0])
         cut_short = [*false_data()[:-1], b"too short"]
         mine.send_multipart(cut_short)
-        until(lambda: between.receiver.rejected == len(bad) + 1)
+        mine.send(false_few()[:-1])
+        mine.send(false_few() + b"more")
+        until(lambda: between.receiver.rejected == len(bad) + 3)
+        # Of a generation that is over: nobody's fault, and left.
+        mine.send(false_few())
         # Longer than any message of this stream can be: the connection goes, the process does not.
         mine.send_multipart([b"x" * (4 << 20)])
         mine.close()
