@@ -47,7 +47,8 @@ def test_a_loop_allocates_nothing_that_depends_on_the_length_of_the_window(tmp_p
                     peaks.append(tracemalloc.get_traced_memory()[1] - before)
             finally:
                 tracemalloc.stop()
-            most.append(sorted(peaks)[len(peaks) // 2])
+            # The least of them: another thread of this process may allocate meanwhile, but not in every loop.
+            most.append(min(peaks))
     # A window of 20 s has 5 MB; a copy of it, or of any part that grows with it, would show.
     assert max(most) < 16_384, most
 

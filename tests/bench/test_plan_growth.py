@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 from types import FrameType
@@ -37,6 +38,7 @@ def lines_of(graph: Graph) -> int:
         return trace
 
     before = sys.gettrace()
+    gc.disable()  # who looks after collections is called in the middle of whatever runs then
     sys.settrace(trace)
     try:
         planned = plan(graph)
@@ -44,6 +46,7 @@ def lines_of(graph: Graph) -> int:
             planned.setup(node, 0, {})
     finally:
         sys.settrace(before)
+        gc.enable()
     return count
 
 

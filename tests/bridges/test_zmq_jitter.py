@@ -19,6 +19,7 @@ from rena_graph.bridges.base import DeclaredFormat, SourceState
 from rena_graph.bridges.zmq_source import ZmqSourceBridge
 from rena_graph.graph.document import ZmqSource
 from rena_graph.transport.board import StreamColumn
+from tests.limits import LIMIT
 
 pytestmark = pytest.mark.faults
 
@@ -33,7 +34,7 @@ class SlowLink:
     def __init__(self, port: int, seed: int) -> None:
         self._random = random.Random(seed)
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._listener.settimeout(20)
+        self._listener.settimeout(LIMIT)
         self.port = int(self._listener.getsockname()[1])
         self._target = port
         self._ends: list[socket.socket] = []
@@ -62,7 +63,7 @@ class SlowLink:
                 end.shutdown(socket.SHUT_RDWR)
             end.close()
         for thread in self._threads:
-            thread.join(10)
+            thread.join(LIMIT)
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ def test_what_is_delayed_arrives_in_order_with_stamps_that_never_step_back(
 ) -> None:
     declared = DeclaredFormat(2, RATE, "float32")
     run = running(ZmqSourceBridge("Gaze", ZmqSource(port=link.port, clock=clock), declared, time.monotonic))
-    assert publisher.poll(20_000)
+    assert publisher.poll(int(1000 * LIMIT))
     assert publisher.recv() == b"\x01Gaze"
     run.wait_state(SourceState.CONNECTED)
     began = time.monotonic()
@@ -98,7 +99,7 @@ def test_what_is_delayed_arrives_in_order_with_stamps_that_never_step_back(
         time.sleep(max(0.0, stamp - time.monotonic()))
         publisher.send_multipart([b"Gaze", struct.pack("<d", stamp), struct.pack("<2f", number, -number)])
         states.add(run.column(StreamColumn.SOURCE_STATE))
-    assert run.stream.wait_for(SAMPLES, 20)
+    assert run.stream.wait_for(SAMPLES, LIMIT)
     np.testing.assert_array_equal(run.stream.data[:, 0], np.arange(SAMPLES))
     stamps = run.stream.timestamps
     assert np.all(np.diff(stamps) >= 0)

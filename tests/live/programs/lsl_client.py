@@ -1,9 +1,10 @@
 """An LSL client that knows nothing of rena_graph: connects to what it is told of, and keeps all that comes.
 
 Its one argument is a JSON object: ``predicate`` (XPath), ``outlets`` (how many to wait for), ``clocksync``,
-``recover``, ``mark`` and ``count`` (samples of each outlet, ``mark`` may be null), ``path`` (where it saves, as NPZ).
-It says, a line each: what it is connected to, as JSON; ``marked`` when each outlet has given `mark` samples; ``saved``
-when each has given `count`, or its standard input has ended.
+``recover``, ``mark`` and ``count`` (samples of each outlet, ``mark`` may be null), ``again`` (whether the first channel
+counts), ``path`` (where it saves, as NPZ). It says, a line each: what it is connected to, as JSON; ``marked`` when each
+outlet has given `mark` samples; ``again`` when one counts from the beginning again; ``saved`` when each has given
+`count`, or its standard input has ended.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import pylsl
 POLL = 0.005  # s
 PATIENCE = 60.0  # s to find all outlets
 QUIET = 1.0  # s without a sample after which no more is on its way from an outlet that is still there
-LINGER = 5.0  # s after the end of the input in which what was sent until then has surely come
+LINGER = 2.0  # s after the end of the input in which what was sent until then has surely come
 
 
 class Listener:
@@ -33,6 +34,7 @@ class Listener:
         self.inlet.open_stream(PATIENCE)
         self.samples: list[list[Any]] = []
         self.stamps: list[float] = []
+        self.ran_back = False
 
     def read(self) -> int:
         """Take what is there; how much it was."""
@@ -43,6 +45,8 @@ class Listener:
         except pylsl.util.LostError:
             self.inlet = None
             return 0
+        if samples and self.samples and samples[-1][0] < self.samples[-1][0]:
+            self.ran_back = True
         self.samples += samples
         self.stamps += stamps
         return len(stamps)
@@ -82,7 +86,7 @@ def wait_for_end(over: threading.Event) -> None:
     over.set()
 
 
-def listen(listeners: list[Listener], mark: int | None, count: int) -> None:
+def listen(listeners: list[Listener], mark: int | None, count: int, again: bool) -> None:
     """Read until there is enough of each, or the standard input has ended."""
     over = threading.Event()
     threading.Thread(target=wait_for_end, args=(over,), daemon=True).start()
@@ -93,6 +97,9 @@ def listen(listeners: list[Listener], mark: int | None, count: int) -> None:
         if mark is not None and least >= mark:
             mark = None
             say("marked")
+        if again and any(listener.ran_back for listener in listeners):
+            again = False
+            say("again")
         now = time.monotonic()
         if not over.is_set():
             asked = now
@@ -111,7 +118,7 @@ def main(config: dict[str, Any]) -> None:
     found = resolve(config["predicate"], config["outlets"])
     listeners = [Listener(info, config["clocksync"], config["recover"]) for info in found]
     say(json.dumps([listener.describe() for listener in listeners]))
-    listen(listeners, config["mark"], config["count"])
+    listen(listeners, config["mark"], config["count"], config["again"])
     arrays: dict[str, Any] = {}
     for i, listener in enumerate(listeners):
         arrays[f"data_{i}"] = np.array(listener.samples)
