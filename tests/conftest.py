@@ -32,7 +32,7 @@ ALLOWED_SKIPS = (
 )
 """How the reason of a skip begins that may happen in CI; any other one fails the run there."""
 
-GONE_WITHIN = 30.0
+GONE_WITHIN = 60.0
 """Seconds that what a test began may take to end; on an idle machine it is one at the most."""
 
 # A busy machine is no failure. Here, so that it holds for every module that is imported after this one.

@@ -26,6 +26,7 @@ from rena_graph.streams.spec import StreamSpec
 from rena_graph.testing.memory import MemoryStream, MemoryWaiter
 from rena_graph.transport.board import EdgeColumn
 from rena_graph.transport.histogram import quantile
+from tests.limits import LIMIT
 
 SPEC = StreamSpec("S", 2)
 
@@ -84,7 +85,7 @@ def test_a_sink_ends_with_its_stream(draining: Callable[..., Any]) -> None:
     sink = draining(Outside(SPEC), SPEC)
     sink.stream.writer.publish(np.zeros((4, 2), np.float32), np.arange(4.0))
     sink.stream.writer.close()
-    sink._thread.join(60)
+    sink._thread.join(LIMIT)
     assert not sink._thread.is_alive()
     assert len(sink.bridge.chunks) == 1
 

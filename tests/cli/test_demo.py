@@ -32,6 +32,7 @@ from tests.cli.running import run_cli
 from tests.cli.statuses import node, status
 from tests.cli.test_attached import Shown
 from tests.conftest import GRAPHS
+from tests.limits import LIMIT
 
 ECG = GRAPHS / "ecg" / "heart_rate.json"
 RECORDING = GRAPHS / "ecg" / "data" / "ecg_mitbih_100.npz"
@@ -110,7 +111,7 @@ def test_taps_hear_what_is_sent_in_the_wire_s_format() -> None:
             publisher.send_multipart([b"S2", struct.pack("<d", 0.5), struct.pack("<2f", 9, 9)])  # only its prefix
             publisher.send_multipart([b"S", struct.pack("<d", 1.5), struct.pack("<2f", 1, 2)])
             publisher.send_multipart([b"S", struct.pack("<d", 2.5), struct.pack("<2f", 3, 4)])
-            assert heard.wait(60)
+            assert heard.wait(LIMIT)
     finally:
         publisher.close()
         context.term()

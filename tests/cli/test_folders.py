@@ -16,6 +16,7 @@ import pytest
 from rena_graph.errors import EnvironmentRefused, ExitCode
 from rena_graph.runtime import folders
 from rena_graph.runtime.folders import MAX_SOCKET_PATH, runs_dir, runtime_dir, state_dir
+from tests.limits import LIMIT
 
 
 def mode(path: Path) -> int:
@@ -161,7 +162,8 @@ def test_a_launch_where_the_folder_of_sockets_cannot_be_written_says_so(tmp_path
         )
         done = subprocess.run(
             ["unshare", "--mount", "sh", "-c", READ_ONLY, "read-only", short, sys.executable, str(graph)],
-            capture_output=True, text=True, timeout=60, env={**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")},
+            capture_output=True, text=True, timeout=LIMIT,
+            env={**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")},
         )  # fmt: skip
     assert done.returncode == ExitCode.ENVIRONMENT, done.stderr
     assert f"cannot write to the folder {short}/rena-graph: Read-only file system" in done.stderr

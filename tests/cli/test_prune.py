@@ -16,6 +16,7 @@ import pytest
 from rena_graph.cli import main
 from rena_graph.runtime.hosts.environment_store import NOTE, alone, environments_dir, mark_used
 from tests.cli.fake_runs import fake_run
+from tests.limits import LIMIT
 
 
 @pytest.fixture
@@ -84,5 +85,5 @@ def test_who_waits_for_an_environment_that_is_removed_makes_it_anew(machine: Non
         other.start()
         assert not got.wait(0.2)
         lock.unlink()
-    other.join(30)
+    other.join(LIMIT)
     assert got.is_set()

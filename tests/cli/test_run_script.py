@@ -19,6 +19,7 @@ from rena_graph.cli.trial.watch import Printed
 from rena_graph.errors import ExitCode
 from rena_graph.streams.spec import StreamSpec
 from tests.cli.running import COMMAND
+from tests.limits import LIMIT
 
 SCRIPT = """
 from rena_graph import RenaScript
@@ -309,11 +310,11 @@ def test_breakpoint_stops_in_the_script(tmp_path: Path) -> None:
         text += read_until(master, "('loop', 2)")
         os.write(master, b"c\n")
         text += read_until(master, "loops at")
-        assert process.wait(60) == 0, text
+        assert process.wait(LIMIT) == 0, text
     os.close(master)
 
 
-def read_until(master: int, what: str, limit: float = 60.0) -> str:
+def read_until(master: int, what: str, limit: float = LIMIT) -> str:
     """All that the terminal shows until `what`."""
     text = ""
     while what not in text:

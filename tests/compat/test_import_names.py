@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.limits import LIMIT
+
 
 def run(code: str, *folders: Path, installed: bool = True) -> str:
     """Run code in a fresh interpreter, with our hook in place; returns what it printed."""
@@ -17,7 +19,7 @@ def run(code: str, *folders: Path, installed: bool = True) -> str:
     env = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, folders)), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", head + textwrap.dedent(code)],
-        env=env, capture_output=True, text=True, timeout=60, check=False,
+        env=env, capture_output=True, text=True, timeout=LIMIT, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

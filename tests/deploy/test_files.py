@@ -30,6 +30,7 @@ from tests.deploy.units import (
     setting,
     writable,
 )
+from tests.limits import LIMIT
 
 BIN = Path(sys.executable).parent
 CRDS = Path(__file__).parents[3] / "shared" / "data" / "kuberay"
@@ -43,7 +44,7 @@ STRICT = "{extends: default, rules: {line-length: {max: 120}, document-start: di
 
 def checked(*command: str | Path) -> str:
     """Run a checker; it must find nothing and say nothing of an error."""
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=60, cwd=DEPLOY)
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=LIMIT, cwd=DEPLOY)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 

@@ -20,6 +20,7 @@ from rena_graph.runtime.launch.client import Run, launch
 from rena_graph.runtime.options import LaunchOptions
 from tests.faults.scene import RATE, Scene, fault_graph
 from tests.faults.table import FaultRow, record
+from tests.limits import LIMIT
 from tests.runtime.live import SCRIPTS, balanced, collect, finish, kept, told, wait_until
 
 pytestmark = [pytest.mark.ray, pytest.mark.faults, pytest.mark.timeout(240)]
@@ -35,7 +36,7 @@ def set_wall_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         pytest.skip("needs a C compiler: the shifted clock is made with one")
     library, shift = tmp_path / "wall_shift.so", tmp_path / "shift"
     source = Path(__file__).with_name("wall_shift.c")
-    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True, timeout=60)
+    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True, timeout=LIMIT)
     shift.write_bytes(bytes(8))
     with shift.open("r+b") as file, mmap.mmap(file.fileno(), 8) as there:
         monkeypatch.setenv("LD_PRELOAD", str(library))

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.limits import LIMIT
 from tests.runtime.live import document, finish, running, told, wait_until
 
 pytestmark = [pytest.mark.ray, pytest.mark.soak, pytest.mark.timeout(900)]
@@ -58,7 +59,7 @@ class Crowd:
 
     def _end(self, burner: subprocess.Popen[bytes]) -> None:
         burner.kill()
-        burner.wait(30.0)
+        burner.wait(LIMIT)
 
     def __exit__(self, *_: object) -> None:
         while self._burners:

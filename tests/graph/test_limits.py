@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from rena_graph.graph.findings import MAX_PROBLEMS
+from tests.limits import LIMIT
 
 SIZE = 9_900_000
 
@@ -81,7 +82,7 @@ def test_hostile_documents_are_answered(name: str, tmp_path: Path) -> None:
     path.write_bytes(make())
     done = subprocess.run(
         [sys.executable, "-c", CHECK, str(path), str(ADDRESS_SPACE_OF_PYTHON)],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=LIMIT, check=False,
     )  # fmt: skip
     assert done.stderr == ""
     assert done.returncode == 0

@@ -12,6 +12,7 @@ import pytest
 
 from rena_graph.cli import main
 from rena_graph.graph.schema import schema_text
+from tests.limits import LIMIT
 
 ROOT = Path(__file__).parents[2]
 BROKEN = ROOT / "tests" / "broken_graphs"
@@ -104,7 +105,7 @@ def test_as_a_process_in_a_poor_terminal() -> None:
     code = "import sys; from rena_graph.cli import main; sys.exit(main())"
     done = subprocess.run(
         [sys.executable, "-c", code, "validate", "cycle.json"],
-        cwd=BROKEN, env=environment, capture_output=True, text=True, check=False, timeout=60,
+        cwd=BROKEN, env=environment, capture_output=True, text=True, check=False, timeout=LIMIT,
     )  # fmt: skip
     assert done.returncode == 3
     assert done.stderr == ""
@@ -116,5 +117,5 @@ def test_importing_the_verbs_is_light() -> None:
         "import sys, rena_graph.cli.validate, rena_graph.cli.graph, rena_graph.cli.schema\n"
         "print(sorted({'ray', 'zmq', 'pylsl', 'networkx', 'scipy', 'numpy', 'pydantic'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=LIMIT)
     assert done.stdout == "[]\n"

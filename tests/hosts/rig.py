@@ -237,7 +237,7 @@ class Host:
 
     def freeze(self, frozen: bool) -> None:
         """Stop every process of the host as a machine that hangs does, or let all go on."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         # `nsenter` stops itself once it sees its child stopped, which may be after it was told to go on.
         while [pid for pid in self.pids() if _stopped(pid) is (not frozen)]:
             assert time.monotonic() < deadline, "not all processes of the host were stopped, or went on"

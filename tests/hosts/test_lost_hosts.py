@@ -20,7 +20,7 @@ from tests.runtime.live import balanced, collect, counter, document, kept, relay
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(300)]
 
-HICCUP = 0.5
+HICCUP = 1.0
 """Seconds that a busy machine may keep samples from a loop, at either end of a count."""
 SEEN = 5.0
 """Seconds within which a silent host is said on a machine that does other things too; of an idle one it is two."""

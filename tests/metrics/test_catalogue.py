@@ -21,6 +21,7 @@ from rena_graph.runtime.metrics.values import EDGES, metrics_answer, thinned
 from rena_graph.transport.histogram import BUCKETS, bucket_of, upper_edge
 from tests.cli.statuses import edge, external, node, status
 from tests.conftest import ROOT
+from tests.limits import LIMIT
 
 DEPLOY = ROOT / "deploy"
 CLOCK = {"offset": -7200.0001, "drift": 1.2e-5, "uncertainty": 8.5e-5, "round_trip": 0.00017}
@@ -258,8 +259,10 @@ def test_the_alerts_use_only_metrics_that_there_are() -> None:
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="needs promtool: Debian's package prometheus")
 def test_prometheus_itself_takes_configuration_and_alerts() -> None:
     command = ["promtool", "check", "config", str(DEPLOY / "prometheus" / "prometheus.yml")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
     assert done.returncode == 0, done.stdout + done.stderr
     text = exposition(RunCollector(answer))
-    checked = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, timeout=60)
+    checked = subprocess.run(
+        ["promtool", "check", "metrics"], input=text, capture_output=True, text=True, timeout=LIMIT
+    )
     assert checked.returncode == 0, checked.stdout + checked.stderr

@@ -20,6 +20,7 @@ from rena_graph.runtime.launch.client import launch
 from rena_graph.runtime.metrics.catalogue import CATALOGUE
 from rena_graph.runtime.metrics.server import MetricsServer
 from rena_graph.runtime.options import LaunchOptions
+from tests.limits import LIMIT
 from tests.ports import free_port
 from tests.runtime.live import SCRIPTS, counter, document, finish, relay, wait_until
 
@@ -37,7 +38,7 @@ def read(text: str) -> dict[Key, float]:
 
 
 def scrape(port: int) -> dict[Key, float]:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as page:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=LIMIT) as page:
         return read(page.read().decode())
 
 

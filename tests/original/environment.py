@@ -13,6 +13,7 @@ from typing import Any
 from tests import environments
 from tests.conftest import ROOT
 from tests.environments import NotToBeHad, environment
+from tests.limits import LIMIT
 from tests.original.coding import pack, unpack
 
 VERSION = "1.1.3"
@@ -76,7 +77,7 @@ class Original:
         assert self._process.stdout is not None
         self._process.stdin.close()
         try:
-            self._process.wait(10)
+            self._process.wait(LIMIT)
         finally:
             self._process.kill()
             self._process.wait()

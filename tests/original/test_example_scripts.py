@@ -24,6 +24,7 @@ from rena_graph.graph.presets import import_presets
 from rena_graph.runtime.launch.client import Run, launch
 from rena_graph.runtime.options import LaunchOptions
 from tests.conftest import ROOT
+from tests.limits import LIMIT
 from tests.original.outlet import CHANNELS, RATE, sines
 from tests.ports import free_port
 from tests.runtime.live import SCRIPTS, balanced, collect, document, finish, kept, told, wait_until
@@ -138,7 +139,7 @@ def test_lsl_output_simulation(package: Path, unique: str, ray_address: str, tmp
     nodes = {"simulation": node, "last": collect(tmp_path / "kept.npz", unique)}
     with running(document({}, nodes), ray_address, package) as run:
         client = [sys.executable, str(ROOT / "tests" / "bridges" / "peers" / "inlet.py"), unique, "150", "20"]
-        heard = subprocess.run(client, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=60, check=True)
+        heard = subprocess.run(client, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=LIMIT, check=True)
         run.stop()
         status = finish(run)
     balanced(status)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import ROOT
+from tests.limits import LIMIT
 from tests.original.harnessed import EEG_RATE, LATENCY
 
 
@@ -23,7 +24,7 @@ def run(scene: str, script: str, site: Path, folder: Path, *, installed: bool = 
     done = subprocess.run(
         [sys.executable, "-m", "tests.original.harnessed", scene, str(site / "physiolabxr" / script)],
         cwd=ROOT, env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{folder}", "PYTHONDONTWRITEBYTECODE": "1"},
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT, check=False,
     )  # fmt: skip
     if done.returncode:
         return {"failed": done.stderr}

@@ -22,6 +22,7 @@ from rena_graph.runtime.hosts.environment import Wanted
 from rena_graph.runtime.hosts.environment_store import in_use
 from rena_graph.runtime.launch.client import launch
 from rena_graph.runtime.options import LaunchOptions
+from tests.limits import LIMIT
 from tests.runtime.live import SCRIPTS, counter, document, finish, running, told, wait_until
 from tests.wheels import make_wheel
 
@@ -47,7 +48,7 @@ def run_once(node: dict[str, Any], address: str, out: Path) -> tuple[dict[str, A
 
 
 def empty_environment(path: Path) -> Path:
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(path)], check=True, timeout=120)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(path)], check=True, timeout=LIMIT)
     return path
 
 
@@ -146,7 +147,7 @@ def test_a_stop_while_packages_are_installed_ends_pip_and_the_run(ray_address: s
     with launch(graph, LaunchOptions(address=ray_address)) as run:
         run.start(doing.append, look)
         finish(run)
-    gone, alive = psutil.wait_procs(pips, 20)
+    gone, alive = psutil.wait_procs(pips, LIMIT)
     assert not alive
     assert gone
 
@@ -231,8 +232,8 @@ def test_pip_ends_with_what_has_it_run_even_where_that_is_killed_alone(tmp_path:
     thread.start()
     pips = wait_until(lambda: installing(wheel), what="pip")
     pips[0].parent().kill()
-    thread.join(30)
-    assert not psutil.wait_procs(pips, 30)[1]
+    thread.join(LIMIT)
+    assert not psutil.wait_procs(pips, LIMIT)[1]
     assert "ended with -9" in failed[0]
 
 
@@ -245,9 +246,9 @@ def test_makers_that_are_closed_end_and_begin_no_more(tmp_path: Path) -> None:
     thread.start()
     pips = wait_until(lambda: installing(wheel), what="pip")
     makers.close()
-    thread.join(20)
+    thread.join(LIMIT)
     assert not thread.is_alive()
-    assert not psutil.wait_procs(pips, 20)[1]
+    assert not psutil.wait_procs(pips, LIMIT)[1]
     assert failed
     with pytest.raises(EnvironmentRefused, match="the run ends"):
         makers.make(Wanted())

@@ -25,6 +25,7 @@ from rena_graph.runtime.host.tails import Tails
 from rena_graph.runtime.host.words import LastWords, state_on_board
 from rena_graph.runtime.lifecycle import FAILURE_KINDS, NodeState
 from rena_graph.transport.board import Board, NodeColumn
+from tests.limits import LIMIT
 from tests.runtime.live import wait_until
 
 # -- ends of processes -------------------------------------------------------------------------------
@@ -58,7 +59,7 @@ def test_each_end_is_told_once(watch: tuple[PidWatch, Ends]) -> None:
         second.kill()
         second.wait()
         wait_until(lambda: len(ends) == 2)
-        assert watching.wait(30.0)
+        assert watching.wait(LIMIT)
     assert [end[:2] for end in ends] == [("a", 0), ("b", 3)]
     assert all("its process" in how for *_, how in ends)
 
@@ -130,15 +131,15 @@ def test_a_report_that_nobody_took_is_not_lost_over_a_beat_without_one(refused: 
     def deliver(batch: dict[str, Any]) -> bool:
         first = not tried.is_set()
         tried.set()
-        taking.wait(30.0)
+        taking.wait(LIMIT)
         return not (refused and first) and coordinator.deliver(batch)
 
     outbox = Outbox(deliver, lambda: 0.0)
     if not refused:
         outbox.put({"event": "busy"})
-        assert tried.wait(30.0)
+        assert tried.wait(LIMIT)
     outbox.beat({"stale": ["old"], "report": 1}, [], {})
-    assert tried.wait(30.0)
+    assert tried.wait(LIMIT)
     outbox.beat({"stale": ["newest"]}, [], {})
     taking.set()
     wait_until(lambda: any(batch["beat"] for batch in coordinator.batches))

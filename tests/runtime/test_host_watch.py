@@ -46,6 +46,7 @@ from rena_graph.runtime.host.guard import WITHOUT_AGENT, WITHOUT_RAY, Watch, end
 from rena_graph.runtime.host.lease import ABANDONED_AFTER, LEASE_SECONDS, Lease
 from rena_graph.runtime.host.mark import AgentMark, read_mark
 from rena_graph.runtime.lifecycle import NodeState
+from tests.limits import LIMIT
 from tests.runtime.live import wait_until
 
 TICK = 0.1
@@ -308,5 +309,5 @@ def test_a_guard_goes_when_it_is_told_and_ends_what_is_left_when_its_raylet_is_g
     (folder / "pids").write_text(f"{left.pid} {process_start(left.pid)}\n")
     words = [sys.executable, "-m", "rena_graph.runtime.host.guard", str(folder), "rg-none-", "1", "0"]
     subprocess.run([*words, str(tmp_path / "guard.log")], check=True)
-    assert left.wait(30) == -9
+    assert left.wait(LIMIT) == -9
     wait_until(lambda: not folder.exists())

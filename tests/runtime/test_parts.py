@@ -33,6 +33,7 @@ from rena_graph.runtime.run_setup import Outcome
 from rena_graph.runtime.session import reaper
 from rena_graph.streams.spec import StreamSpec
 from rena_graph.testing import FakeClock
+from tests.limits import LIMIT
 from tests.runtime.live import SCRIPTS, collect, counter, document, relay, wait_until
 
 
@@ -344,7 +345,7 @@ def test_the_reaper_removes_what_is_left_once_the_session_is_gone(tmp_path: Path
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(0.3)
         os.close(session)
-        assert process.wait(60) == 0
+        assert process.wait(LIMIT) == 0
     assert not segment.exists()
     assert not folder.exists()
 

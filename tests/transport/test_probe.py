@@ -12,6 +12,7 @@ import pytest
 
 from rena_graph.errors import TransportError
 from rena_graph.transport import futex, mapping, probe
+from tests.limits import LIMIT
 
 
 @pytest.fixture(autouse=True)
@@ -69,4 +70,4 @@ def test_links_import_neither_zmq_nor_the_rings() -> None:
         "loaded = [m for m in ('zmq', 'msgpack', 'ray', 'rena_graph.transport.futex') if m in sys.modules]\n"
         "sys.exit(' '.join(loaded) or None)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=LIMIT)
