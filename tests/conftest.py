@@ -114,17 +114,26 @@ _shared: set[int] = set()
 def _children() -> dict[int, str]:
     """Processes that this one started, and theirs, the shared Ray left out."""
     found: dict[int, str] = {}
-    waiting = psutil.Process().children()
+    waiting = _started_by(os.getpid())
     while waiting:
         child = waiting.pop()
-        if child.pid in _shared:
+        if child in _shared:
             continue
         try:
-            found[child.pid] = " ".join(child.cmdline())[:120]
-            waiting.extend(child.children())
+            found[child] = " ".join(psutil.Process(child).cmdline())[:120]
+            waiting += _started_by(child)
         except psutil.NoSuchProcess:
             continue
     return found
+
+
+def _started_by(pid: int) -> list[int]:
+    """Children of a process; where the kernel lists them, without a look at every process of the machine."""
+    try:
+        tasks = [*Path(f"/proc/{pid}/task").iterdir()]
+        return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    except OSError:
+        return [child.pid for child in psutil.Process(pid).children()]
 
 
 def _segments() -> set[str]:
