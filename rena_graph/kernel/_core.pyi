@@ -31,6 +31,7 @@ class WriterCore:
 class ReaderCore:
     _position: int
     _available: int
+    _seen_from: int
     def _attach_core(
         self,
         words: memoryview,
@@ -58,8 +59,43 @@ class WindowCore:
     def new_count(self) -> int: ...
     def __len__(self) -> int: ...
     def append(self, data: NDArray[Any], timestamps: NDArray[np.float64]) -> int: ...
-    def shows(self, views: tuple[int, int, NDArray[Any], NDArray[np.float64]]) -> bool: ...
     def mark(self) -> None: ...
+
+class ViewCore:
+    _data: NDArray[Any]
+    _stamps: NDArray[np.float64]
+    _end: int
+    _cleared: int
+    _new: int
+    version: int
+    window: int
+
+class PortCore:
+    _data: NDArray[Any]
+    _stamps: NDArray[Any]
+    _new: Any
+    _seen: int
+    _turned: bool
+    buffer: Any
+    name: str
+    pair: list[NDArray[Any]] | None
+    def begin_loop(self, shown: dict[str, list[NDArray[Any]]]) -> None: ...
+    def prepare(self) -> None: ...
+    def refresh(self, shown: dict[str, list[NDArray[Any]]]) -> None: ...
+
+class FeedCore:
+    _behind: bool
+    _first_viewed: int
+    _newly_viewed: int
+    _taken: list[tuple[int, float, float, float]]
+    newest_timestamp: float
+    def _attach_core(
+        self, reader: ReaderCore, buffer: WindowCore | ViewCore, port: PortCore, lossless: bool
+    ) -> None: ...
+    def take(self, limit: int | None = None) -> None: ...
+    def origin(self) -> float: ...
+    def overtaken(self) -> bool: ...
+    def settle(self) -> None: ...
 
 class Sleeper:
     def __init__(
@@ -98,4 +134,3 @@ def send(
     origin: float,
     /,
 ) -> int: ...
-def take(reader: ReaderCore, window: WindowCore, /) -> tuple[int, float, float, float] | None: ...

@@ -20,7 +20,7 @@
 enum { EPOCH = 8, FLOOR = 9, COMMITTED = 10, CHUNKS = 11, READERS = 24 };
 /* Columns of the board; transport/board.py. */
 enum { STREAM_PRODUCED = 0, STREAM_CHUNKS = 2, STREAM_BYTES = 3, STREAM_LAST_TIMESTAMP = 7 };
-enum { EDGE_POSITION = 0, EDGE_LAST_TIMESTAMP = 13, EDGE_DELIVERED = 15, EDGE_AWAY_NS = 41 };
+enum { EDGE_POSITION = 0, EDGE_LAST_TIMESTAMP = 13, EDGE_DELIVERED = 15, EDGE_HELD = 14, EDGE_AWAY_NS = 41 };
 enum {
     NODE_LOOPS = 5, NODE_OVERRUNS = 7, NODE_LOOP_NS = 10, NODE_LOOP_NS_MAX = 11, NODE_AGE = 13,
     NODE_FIRST_LOOP_NS = 16, NODE_LAST_LOOP_NS = 17, NODE_AHEAD = 42,
@@ -49,7 +49,7 @@ typedef struct {
     PyObject_HEAD
     Py_buffer words, data, stamps, records, row;
     int attached, latest, blocking;
-    unsigned long long position;
+    unsigned long long position, seen_from;
     long long available;
     Py_ssize_t capacity, stamp_capacity, record_count, row_bytes;
 } ReaderCore;
@@ -63,11 +63,78 @@ typedef struct {
     Py_ssize_t room, row_bytes, first, end, mark, version, window;
 } WindowCore;
 
-extern PyTypeObject WriterCoreType, ReaderCoreType, WindowCoreType, SleeperType, TallyType, CommitsType;
+/* What ShownWindow knows: a look at a ring's own memory. */
+typedef struct {
+    PyObject_HEAD
+    PyObject *data, *stamps;
+    ReaderCore *reader; /* whose memory that is; NULL where Python shows it */
+    Py_ssize_t version, window;
+    long long end, cleared, fresh;
+    /* Views made beforehand: `ready_count` samples from this sequence number on. */
+    unsigned long long ready_first;
+    Py_ssize_t ready_count;
+    PyObject *ready_data, *ready_stamps;
+} ViewCore;
+
+/* What InputPort knows. */
+typedef struct {
+    PyObject_HEAD
+    PyObject *name, *buffer, *pair, *data, *stamps, *fresh;
+    Py_ssize_t seen;
+    char turned; /* channels come first */
+    /* Views made beforehand, of these rows of `ready_of`. */
+    PyObject *ready_of, *ready_data, *ready_stamps;
+    Py_ssize_t ready_first, ready_end;
+} PortCore;
+
+/* What Feed knows. */
+typedef struct {
+    PyObject_HEAD
+    ReaderCore *reader; /* NULL where Python takes */
+    WindowCore *window; /* this one, or the view */
+    ViewCore *view;
+    PortCore *port;
+    PyObject *taken;
+    double newest;
+    unsigned long long first_viewed;
+    long long newly_viewed;
+    char behind, lossless;
+} FeedCore;
+
+extern PyTypeObject WriterCoreType, ReaderCoreType, WindowCoreType, ViewCoreType, PortCoreType, FeedCoreType, SleeperType;
+extern PyTypeObject TallyType, CommitsType;
 
 PyObject *core_send(PyObject *module, PyObject *const *args, Py_ssize_t count);
-PyObject *core_take(PyObject *module, PyObject *const *args, Py_ssize_t count);
 int core_names(void);
+int port_names(void);
+int feed_names(void);
+
+long long reader_look(ReaderCore *self);
+void reader_deliver(ReaderCore *self, long long count, double newest);
+double reader_origin(ReaderCore *self, uint64_t sequence, double stamp);
+
+int window_fits(WindowCore *self, Py_ssize_t count, Py_ssize_t *first);
+Py_ssize_t window_new_count(const WindowCore *self);
+void window_mark(WindowCore *self);
+
+/* What was taken: 1 and this where something was, 0 where nothing was there, SLOWLY where Python is to do it. */
+typedef struct {
+    unsigned long long first;
+    double oldest, newest, origin;
+} Taken;
+enum { SLOWLY = 2 };
+
+int view_take(ViewCore *self, FeedCore *feed, Taken *taken);
+int view_ahead(ViewCore *self, long long count);
+Py_ssize_t view_new_count(const ViewCore *self);
+
+int port_begin(PortCore *self, PyObject *shown);
+int port_prepare(PortCore *self);
+
+int feed_take(FeedCore *self);
+int feed_settle(FeedCore *self);
+int feed_origin(FeedCore *self, double *origin);
+int feed_overtaken(FeedCore *self);
 
 /* Aligned 64-bit accesses are whole on x86-64, and neither stores nor loads pass each other. */
 static inline uint64_t load(const void *base, int word)

@@ -3,7 +3,6 @@
 
 static PyMethodDef functions[] = {
     {"send", (PyCFunction)(void (*)(void))core_send, METH_FASTCALL, "Publish what is plain of a script's outputs."},
-    {"take", (PyCFunction)(void (*)(void))core_take, METH_FASTCALL, "All that is pending into a window."},
     {NULL},
 };
 
@@ -17,8 +16,11 @@ static struct PyModuleDef definition = {
 
 PyMODINIT_FUNC PyInit__core(void)
 {
-    PyTypeObject *types[] = {&WriterCoreType, &ReaderCoreType, &WindowCoreType, &SleeperType, &TallyType, &CommitsType};
-    if (core_names())
+    PyTypeObject *types[] = {
+        &WriterCoreType, &ReaderCoreType, &WindowCoreType, &ViewCoreType, &PortCoreType, &FeedCoreType, &SleeperType,
+        &TallyType, &CommitsType,
+    };
+    if (core_names() || port_names() || feed_names())
         return NULL;
     PyObject *module = PyModule_Create(&definition);
     if (module == NULL)
@@ -30,8 +32,8 @@ PyMODINIT_FUNC PyInit__core(void)
         }
     /* By what order of numbers the board and the ring's header are known here; Python compares it with its own. */
     PyObject *layout = Py_BuildValue(
-        "(iiiii)(iiii)(iiii)(iiiiiiii)(ii)", EPOCH, FLOOR, COMMITTED, CHUNKS, READERS, STREAM_PRODUCED, STREAM_CHUNKS,
-        STREAM_BYTES, STREAM_LAST_TIMESTAMP, EDGE_POSITION, EDGE_LAST_TIMESTAMP, EDGE_DELIVERED, EDGE_AWAY_NS, NODE_LOOPS,
+        "(iiiii)(iiii)(iiiii)(iiiiiiii)(ii)", EPOCH, FLOOR, COMMITTED, CHUNKS, READERS, STREAM_PRODUCED, STREAM_CHUNKS,
+        STREAM_BYTES, STREAM_LAST_TIMESTAMP, EDGE_POSITION, EDGE_LAST_TIMESTAMP, EDGE_DELIVERED, EDGE_HELD, EDGE_AWAY_NS, NODE_LOOPS,
         NODE_OVERRUNS, NODE_LOOP_NS, NODE_LOOP_NS_MAX, NODE_AGE, NODE_FIRST_LOOP_NS, NODE_LAST_LOOP_NS, NODE_AHEAD, SCALARS,
         BUCKETS);
     if (layout == NULL || PyModule_AddObject(module, "LAYOUT", layout)

@@ -32,8 +32,6 @@ class InputPort:
         Which axis of the data that the script sees comes first.
     """
 
-    __slots__ = ("_data", "_new", "_ready", "_seen", "_stamps", "buffer", "layout", "name", "pair")
-
     def __init__(self, name: str, buffer: InputBuffer | ShownWindow, layout: Layout = "samples_first") -> None:
         self.name = name
         self.buffer = buffer

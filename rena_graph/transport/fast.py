@@ -20,7 +20,7 @@ __all__ = ["LAYOUT", "usable"]
 LAYOUT = (
     (Word.EPOCH, Word.FLOOR, Word.COMMITTED, Word.CHUNKS, Word.READERS),
     (StreamColumn.PRODUCED, StreamColumn.CHUNKS, StreamColumn.BYTES, StreamColumn.LAST_TIMESTAMP),
-    (EdgeColumn.POSITION, EdgeColumn.LAST_TIMESTAMP, EdgeColumn.DELIVERED, EdgeColumn.AWAY_NS),
+    (EdgeColumn.POSITION, EdgeColumn.LAST_TIMESTAMP, EdgeColumn.DELIVERED, EdgeColumn.HELD, EdgeColumn.AWAY_NS),
     (
         NodeColumn.LOOPS, NodeColumn.OVERRUNS, NodeColumn.LOOP_NS, NodeColumn.LOOP_NS_MAX, NodeColumn.AGE,
         NodeColumn.FIRST_LOOP_NS, NodeColumn.LAST_LOOP_NS, NodeColumn.AHEAD,

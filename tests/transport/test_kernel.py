@@ -6,6 +6,7 @@ import math
 import shutil
 import sys
 import tempfile
+import warnings
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any, cast
@@ -20,14 +21,16 @@ from rena_graph import kernel
 from rena_graph.errors import Fenced, UsageError
 from rena_graph.graph.document import InputDef
 from rena_graph.kernel.building import build, digest, file_name
-from rena_graph.runtime.node.compiled import SOME_LEFT, open_send, open_take
+from rena_graph.runtime.node import compiled as compiled_loop
+from rena_graph.runtime.node.compiled import SOME_LEFT, open_feed, open_send
 from rena_graph.runtime.node.feed import Feed
 from rena_graph.runtime.node.tally import Tally, open_tally
 from rena_graph.runtime.setup import InputSetup
 from rena_graph.streams.buffer import InputBuffer
-from rena_graph.streams.fast_window import FastWindow
-from rena_graph.streams.input_port import InputPort
+from rena_graph.streams.fast_window import FastPort, FastView, FastWindow
+from rena_graph.streams.input_port import InputPort, Layout
 from rena_graph.streams.outputs import OutputPort, Outputs
+from rena_graph.streams.shown import ShownWindow
 from rena_graph.streams.spec import StreamSpec
 from rena_graph.transport import fast
 from rena_graph.transport.board import Board, EdgeColumn
@@ -44,7 +47,9 @@ from .stage import Stage, numbered, stamps
 compiled = pytest.mark.skipif(not fast.usable, reason=f"needs a C compiler: {kernel.missing}")
 CHANNELS, CAPACITY, WINDOW = 64, 8, 5
 """64 channels of float64 are 512 bytes: eight slots fill a page, so that this is what the ring really holds."""
-POLICIES = ("fifo", "latest", "block")
+POLICIES = ("fifo", "latest", "block", "fifo", "latest")
+ACCESSES = ("copy", "copy", "copy", "view", "view")
+LAYOUTS: tuple[Layout, ...] = ("samples_first", "channels_first", "samples_first", "samples_first", "channels_first")
 
 
 def test_what_is_compiled_is_what_python_takes_it_for(tmp_path: Path) -> None:
@@ -76,17 +81,17 @@ def test_without_a_compiler_one_is_told_why_there_is_none(tmp_path: Path, monkey
 
 
 class World:
-    """A stream, its writer and three readers with windows: all in Python, or with the kernel."""
+    """A stream, its writer and five readers, of which two only look: all in Python, or with the kernel."""
 
     def __init__(self, folder: Path, name: str, rate: float) -> None:
         self.compiled = name == "compiled"
-        self.board = Board.create(folder / f"{name}.board", streams=1, edges=3, nodes=1)
+        self.board = Board.create(folder / f"{name}.board", streams=1, edges=len(POLICIES), nodes=1)
         self.spec = StreamSpec("s", CHANNELS, "float64", rate)
-        self.port = StreamPort(self.spec, "ring", str(folder / name), CAPACITY, 0, (0, 1, 2))
+        self.port = StreamPort(self.spec, "ring", str(folder / name), CAPACITY, 0, tuple(range(len(POLICIES))))
         create_stream(self.port)
         self.readers: list[RingReader] = []
         self.feeds: list[Feed] = []
-        for edge in range(3):
+        for edge in range(len(POLICIES)):
             self.readers.append(self.reader(edge))
             self.feeds.append(self.feed(edge))
         self.writer = self.open(0)
@@ -104,14 +109,17 @@ class World:
         return kind(self.port, options, self.board, resume=resume)
 
     def feed(self, edge: int) -> Feed:
-        kind = FastWindow if self.compiled else InputBuffer
-        definition = InputDef(stream="s", policy=cast(Any, POLICIES[edge]))
+        access = ACCESSES[edge]
+        definition = InputDef(stream="s", policy=cast(Any, POLICIES[edge]), access=cast(Any, access))
         setup = InputSetup(self.port, self.readers[edge].edge, definition, None, self.spec)
-        port = InputPort(f"s{edge}", kind(self.spec, WINDOW), "samples_first")
-        feed = Feed(setup, self.readers[edge], port, self.board.edge(edge))
+        given = self.readers[edge], self.board.edge(edge)
         if self.compiled:
-            assert open_take(self.readers[edge], feed._buffer) is not None
-        return feed
+            buffer = FastView(self.spec, WINDOW) if access == "view" else FastWindow(self.spec, WINDOW)
+            feed = open_feed(setup, given[0], FastPort(f"s{edge}", buffer, LAYOUTS[edge]), given[1])
+            assert isinstance(feed, compiled_loop.FastFeed)
+            return feed
+        window = ShownWindow(self.spec, WINDOW) if access == "view" else InputBuffer(self.spec, WINDOW)
+        return Feed(setup, given[0], InputPort(f"s{edge}", window, LAYOUTS[edge]), given[1])
 
     def send(self, value: Any, now: float, origin: float) -> None:
         """As a node's loop publishes."""
@@ -131,7 +139,7 @@ class World:
         records = bytearray(segment.records)
         for start in range(0, len(records), RECORD_BYTES):
             records[start + 16 : start + 24] = bytes(8)  # when it was published
-        edges = [self.board.edge(edge).ints.tolist() for edge in range(3)]
+        edges = [self.board.edge(edge).ints.tolist() for edge in range(len(POLICIES))]
         for edge in edges:
             edge[EdgeColumn.AWAY_NS] = bool(edge[EdgeColumn.AWAY_NS])
         stream = self.board.stream(0).ints.tolist()
@@ -141,9 +149,9 @@ class World:
     def windows(self) -> list[Any]:
         found = []
         for feed in self.feeds:
-            buffer = feed._buffer
-            assert buffer is not None
-            seen = [part.tobytes() for part in (buffer.data, buffer.timestamps, *buffer.new)]
+            buffer = feed.port.buffer
+            new = buffer.new if isinstance(buffer, InputBuffer) else ()
+            seen = [part.tobytes() for part in (buffer.data, buffer.timestamps, *new)]
             found.append((seen, buffer.new_count, len(buffer), feed.newest_timestamp))
         return found
 
@@ -155,7 +163,7 @@ class World:
         self.board.close()
 
 
-edges = st.integers(0, 2)
+edges = st.integers(0, len(POLICIES) - 1)
 counts = st.integers(0, 5)
 
 
@@ -194,17 +202,32 @@ class KernelMachine(RuleBasedStateMachine):
             origins.append(world.feeds[edge].origin())  # now: who looks later finds that the chunk was forgotten
         assert origins[0] == origins[1]
 
-    @rule(edge=edges)
-    def loop(self, edge: int) -> None:
-        shown = []
+    @rule(edge=edges, during=counts, gives=st.sampled_from([None, None, 0, 1, "all"]))
+    def loop(self, edge: int, during: int, gives: Any) -> None:
+        """As a node's, in which `during` samples come, and whose script puts something in the place of its inputs."""
+        name = f"s{edge}"
+        shown, after = [], []
         for world in self.worlds:
             feed = world.feeds[edge]
             feed.take()
-            feed.port.begin_loop(world.shown)
+            with warnings.catch_warnings():  # views cannot be replaced, which a script is told
+                warnings.simplefilter("ignore")
+                feed.port.begin_loop(world.shown)
+            pair = world.shown.get(name, [])
+            new = feed.port.new if pair else ()
+            shown.append([(part.shape, part.flags.writeable, part.tobytes()) for part in (*pair, *new)])
+            if gives == "all":
+                world.shown.pop(name, None)
+            elif gives is not None and pair:
+                pair[gives] = pair[gives] + 1
+        assert shown[0] == shown[1]
+        self.publish(during, math.nan)
+        for world in self.worlds:
+            feed = world.feeds[edge]
+            after.append((feed.overtaken(), feed.origin()))
             feed.settle()
             feed.port.prepare()
-            shown.append([part.tobytes() for part in world.shown.get(f"s{edge}", ())])
-        assert shown[0] == shown[1]
+        assert after[0] == after[1]
 
     @rule(edge=edges, count=counts, undo=st.booleans(), shape=st.sampled_from(["C", "F", "f4"]))
     def append(self, edge: int, count: int, undo: bool, shape: str) -> None:
@@ -214,7 +237,8 @@ class KernelMachine(RuleBasedStateMachine):
         evicted = set()
         for world in self.worlds:
             buffer = world.feeds[edge]._buffer
-            assert buffer is not None
+            if buffer is None:
+                return
             evicted.add(buffer.append(value, stamps(1000, count)))
             if undo and count:
                 buffer.retract(count)
@@ -355,8 +379,8 @@ def test_what_is_taken_while_the_writer_laps_is_whole(ring_stage: Stage) -> None
     reader = stage.reader(port, 0)
     buffer = FastWindow(spec, 48)
     setup = InputSetup(port, reader.edge, InputDef(stream="s"), None, spec)
-    feed = Feed(setup, reader, InputPort("s", buffer), stage.board.edge(0))
-    assert open_take(reader, buffer) is not None
+    feed = open_feed(setup, reader, FastPort("s", buffer), stage.board.edge(0))
+    assert isinstance(feed, compiled_loop.FastFeed)
     victor = stage.peer("lap", port, size=7).ready()
     victor.go()
     for _ in range(3000):

@@ -7,21 +7,34 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rena_graph import kernel
-from rena_graph.streams.buffer import InputBuffer
-from rena_graph.streams.fast_window import FastWindow
+from rena_graph.runtime.node.feed import Feed
+from rena_graph.runtime.setup import InputSetup
+from rena_graph.streams.fast_window import FastPort, FastView, FastWindow
+from rena_graph.streams.input_port import InputPort
 from rena_graph.streams.outputs import Outputs
 from rena_graph.transport import fast
+from rena_graph.transport.board import Row
 from rena_graph.transport.interface import StreamReader, StreamWriter
 
 if TYPE_CHECKING:
     from rena_graph.transport.ring import RingWriter
 
-__all__ = ["SOME_LEFT", "open_send", "open_take"]
+if TYPE_CHECKING or fast.usable:  # else there is none to inherit from
+    from rena_graph.kernel import _core
+
+    class FastFeed(_core.FeedCore, Feed):
+        """See :class:`Feed`; between :meth:`_attach_core` and its end the kernel does the ordinary case."""
+
+        _take_slowly = Feed.take
+        _origin_slowly = Feed.origin
+        _overtaken_slowly = Feed.overtaken
+
+
+__all__ = ["SOME_LEFT", "open_feed", "open_send"]
 
 SOME_LEFT = 2
 """Bit of what a send returns: the outputs hold something that the kernel leaves to Python."""
 
-Take = Callable[[], Any]
 Send = Callable[[float, float], int]
 
 
@@ -41,17 +54,21 @@ def open_send(outputs: Outputs, writers: Sequence[StreamWriter]) -> Send | None:
     return partial(kernel.core.send, outputs, tuple(senders))
 
 
-def open_take(reader: StreamReader, buffer: InputBuffer | None) -> Take | None:
-    """A function that takes all that is pending into the window; None where that is not the ordinary case.
-
-    It returns None where nothing is pending, NotImplemented, with nothing changed, where Python is to do it, else the
-    first sample's sequence number, the timestamps of the first and the last sample, and the first one's origin (NaN
-    where that is to be looked for further back).
-    """
-    if not fast.usable or kernel.core is None or not isinstance(reader, fast.FastRingReader):
-        return None
-    if not isinstance(buffer, FastWindow) or buffer.pick is not None or buffer.duration is not None:
-        return None
-    if buffer.dtype != reader.spec.numpy_dtype:
-        return None
-    return partial(kernel.core.take, reader, buffer)
+def open_feed(setup: InputSetup, reader: StreamReader, port: InputPort, row: Row, node: str = "") -> Feed:
+    """A feed of which the kernel does the ordinary case, where there is one; see :class:`Feed`."""
+    if not fast.usable or not isinstance(reader, fast.FastRingReader) or not isinstance(port, FastPort):
+        return Feed(setup, reader, port, row, node)
+    buffer = port.buffer
+    if isinstance(buffer, FastView):
+        plain = setup.pick is None
+    elif isinstance(buffer, FastWindow):
+        plain = buffer.pick is None and buffer.duration is None and buffer.dtype == reader.spec.numpy_dtype
+    else:
+        plain = False
+    definition = setup.definition
+    looked_into = definition.on_nan != "pass" and reader.spec.numpy_dtype.kind == "f"
+    if not plain or looked_into or definition.gaps == "nan":
+        return Feed(setup, reader, port, row, node)
+    feed = FastFeed(setup, reader, port, row, node)
+    feed._attach_core(reader, buffer, port, definition.lossless)
+    return feed

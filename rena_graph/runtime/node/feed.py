@@ -7,7 +7,6 @@ import math
 import numpy as np
 
 from rena_graph.errors import NodeFailed
-from rena_graph.runtime.node.compiled import open_take
 from rena_graph.runtime.setup import InputSetup
 from rena_graph.streams.buffer import InputBuffer
 from rena_graph.streams.finite import describe, finite_rows
@@ -74,8 +73,6 @@ class Feed:
         self._behind = False
         # A ring's memory is mapped for reading only; what is picked of it is a copy.
         self._protected = fast.usable and isinstance(reader, fast.FastRingReader) and self._pick is None
-        special = self.guarded or self._fill
-        self._plain = None if special else open_take(reader, self._buffer)
 
     def go_on(self) -> None:
         """Go on in the place of a process that ended: its window is back, and nothing of what waits is passed over.
@@ -156,32 +153,25 @@ class Feed:
             The edge is declared lossless and samples were lost.
         """
         self._taken.clear()
-        if self._plain is not None and limit is None and not self._behind:
-            taken = self._plain()
-            if taken is NotImplemented:
-                self._take_any(None)
-            elif taken is not None:
-                self.newest_timestamp = taken[2]
-                self._taken.append(taken)
+        if self._viewed is not None:
+            self._show(self._viewed, limit)
         else:
-            self._take_any(limit)
-        if self._lossless and (lost := self._lost()) != self._lost_before:
+            assert self._buffer is not None
+            count = self._copy(self._buffer, limit)
+            if self._in_runs and limit is None and not self._blocking:
+                # Over ZMQ what is pending ends where samples were lost.
+                while count:
+                    count = self._copy(self._buffer, None)
+        if self._lossless:
+            self._check_lossless()
+
+    def _check_lossless(self) -> None:
+        if (lost := self._lost()) != self._lost_before:
             raise NodeFailed(
                 f"input {self.port.name!r} is declared lossless, and {lost - self._lost_before} samples of stream "
                 f'{self.setup.port.spec.name!r} were dropped; a slower source, policy "block" or a longer '
                 f"buffer_duration helps"
             )
-
-    def _take_any(self, limit: int | None) -> None:
-        if self._viewed is not None:
-            self._show(self._viewed, limit)
-            return
-        assert self._buffer is not None
-        count = self._copy(self._buffer, limit)
-        if self._in_runs and limit is None and not self._blocking:
-            # Over ZMQ what is pending ends where samples were lost.
-            while count:
-                count = self._copy(self._buffer, None)
 
     def _copy(self, buffer: InputBuffer, limit: int | None) -> int:
         reader = self.reader

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from rena_graph.runtime.clock import Clock
+from rena_graph.runtime.node.compiled import open_feed
 from rena_graph.runtime.node.feed import Feed
 from rena_graph.runtime.node.kept import KeptState
 from rena_graph.runtime.node.loop import NodeLoop
@@ -14,11 +15,10 @@ from rena_graph.runtime.node.script_loader import instantiate
 from rena_graph.runtime.setup import InputSetup, NodeSetup
 from rena_graph.script import Conventions, RenaScript, ScriptContext, conventions, keeps_state
 from rena_graph.streams.buffer import legacy_dtype
-from rena_graph.streams.fast_window import FastWindow
+from rena_graph.streams.fast_window import FastPort, FastView, FastWindow
 from rena_graph.streams.inputs import InputPort, Inputs
 from rena_graph.streams.outputs import OutputPort, Outputs
 from rena_graph.streams.params import Params
-from rena_graph.streams.shown import ShownWindow
 from rena_graph.transport import fast
 from rena_graph.transport.board import Board, StreamColumn
 from rena_graph.transport.commit import Commit
@@ -133,7 +133,7 @@ class NodeParts:
         port = make_port(setup, self.setup.definition.buffer_duration, self._conventions)
         row = self._board.edge(setup.edge.index)
         reader = open_reader(setup.port, setup.edge, self._board, resume=self.setup.epoch > 0)
-        return Feed(setup, reader, port, row, self.setup.name)
+        return open_feed(setup, reader, port, row, self.setup.name)
 
     def _context(self) -> ScriptContext:
         definition = self.setup.definition
@@ -204,14 +204,14 @@ def make_port(setup: InputSetup, buffer_duration: float, rules: Conventions) -> 
     spec = setup.spec
     window = spec.window(buffer_duration, setup.definition.max_samples)
     if setup.definition.access == "view":
-        return InputPort(spec.name, ShownWindow(spec, window), rules.layout)
+        return FastPort(spec.name, FastView(spec, window), rules.layout)
     dtype = spec.numpy_dtype
     if rules.legacy_float64 and not spec.is_string:
         dtype = legacy_dtype(dtype)
     # The buffer is told of the stream as it arrives; picking is its own.
     arriving = replace(spec, channels=setup.port.spec.channels, channel_names=setup.port.spec.channel_names)
     buffer = FastWindow(arriving, window, dtype=dtype, duration=buffer_duration, pick=setup.pick)
-    return InputPort(spec.name, buffer, rules.layout)
+    return FastPort(spec.name, buffer, rules.layout)
 
 
 def describe_inputs(inputs: Inputs) -> str:
