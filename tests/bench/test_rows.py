@@ -72,6 +72,11 @@ def test_the_floor_moves_every_message(payload: Payload, copy: bool) -> None:
     assert len(times) > 2
 
 
+def test_what_was_overwritten_while_it_was_read_is_no_message_of_the_floor() -> None:
+    times = np.array([[0, 5, 9], [3, 8, 12], [3, 8, 13], [2, 9, 14], [5, 8, 15], [6, 20, 19], [7, 21, 22]])
+    assert floor_module._whole(times).tolist() == [[0, 5, 9], [3, 8, 12], [7, 21, 22]]
+
+
 def test_a_floor_whose_process_dies_says_so() -> None:
     with pytest.raises(EnvironmentRefused, match="floor's measurement died"):
         measure_floor(Payload("never", 4, 8, "float64", 0.0, 40, 40), 40, copy=True)
