@@ -102,9 +102,10 @@ typedef struct {
 } FeedCore;
 
 extern PyTypeObject WriterCoreType, ReaderCoreType, WindowCoreType, ViewCoreType, PortCoreType, FeedCoreType, SleeperType;
-extern PyTypeObject TallyType, CommitsType;
+extern PyTypeObject TallyType, CommitsType, OutletType, IntakeType;
 
 PyObject *core_send(PyObject *module, PyObject *const *args, Py_ssize_t count);
+PyObject *core_use_zmq(PyObject *module, PyObject *addresses);
 int core_names(void);
 int port_names(void);
 int feed_names(void);
@@ -165,5 +166,9 @@ static inline void add(void *base, int word, uint64_t amount)
 void copy_rows(char *to, Py_ssize_t to_stride, const char *from, Py_ssize_t from_stride, Py_ssize_t row, Py_ssize_t count);
 void wake_all(void *word);
 double seconds_now(void);
+
+/* Without the interpreter. */
+int sleeper_sleep(PyObject *sleeper, double deadline, int on_data);
+int writer_put_quietly(WriterCore *self, const char *rows, Py_ssize_t count, const double *stamps, double origin);
 
 #endif

@@ -3,6 +3,7 @@
 
 static PyMethodDef functions[] = {
     {"send", (PyCFunction)(void (*)(void))core_send, METH_FASTCALL, "Publish what is plain of a script's outputs."},
+    {"use_zmq", core_use_zmq, METH_O, "Where ZMQ's functions are that links call."},
     {NULL},
 };
 
@@ -18,7 +19,7 @@ PyMODINIT_FUNC PyInit__core(void)
 {
     PyTypeObject *types[] = {
         &WriterCoreType, &ReaderCoreType, &WindowCoreType, &ViewCoreType, &PortCoreType, &FeedCoreType, &SleeperType,
-        &TallyType, &CommitsType,
+        &TallyType, &CommitsType, &OutletType, &IntakeType,
     };
     if (core_names() || port_names() || feed_names())
         return NULL;

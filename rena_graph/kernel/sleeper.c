@@ -55,6 +55,29 @@ static int init(Sleeper *self, PyObject *args, PyObject *names)
     return 0;
 }
 
+/* RingWaiter.wait without the interpreter, which the caller has let go of: 0, or the number of an error. */
+int sleeper_sleep(PyObject *sleeper, double deadline, int on_data)
+{
+    Sleeper *self = (Sleeper *)sleeper;
+    double now = seconds_now(), latest = now + (on_data ? self->longest_on_data : self->longest);
+    if (deadline > latest)
+        deadline = latest;
+    int number = 0;
+    /* A timer that is over when it is set costs the kernel ten times what any other wait does. */
+    if (deadline > now) {
+        struct timespec until;
+        until.tv_sec = (time_t)deadline;
+        until.tv_nsec = (long)((deadline - (double)until.tv_sec) * 1e9);
+        if (syscall(SYS_futex_waitv, self->words, on_data ? self->count : 1, 0, &until, CLOCK_MONOTONIC) < 0)
+            number = errno;
+        if (number == EAGAIN || number == EINTR || number == ETIMEDOUT)
+            number = 0;
+    }
+    for (unsigned int i = 0; !number && i < (on_data ? self->count : 1); i++)
+        self->words[i].value = __atomic_load_n((uint32_t *)self->words[i].address, __ATOMIC_ACQUIRE);
+    return number;
+}
+
 static PyObject *wait_for(Sleeper *self, PyObject *const *args, Py_ssize_t count, PyObject *names)
 {
     PyObject *given[2] = {count > 0 ? args[0] : NULL, count > 1 ? args[1] : NULL};
@@ -69,27 +92,14 @@ static PyObject *wait_for(Sleeper *self, PyObject *const *args, Py_ssize_t count
     int on_data = PyObject_IsTrue(given[1]);
     if ((deadline == -1.0 && PyErr_Occurred()) || on_data < 0)
         return NULL;
-    double now = seconds_now(), latest = now + (on_data ? self->longest_on_data : self->longest);
-    if (deadline > latest)
-        deadline = latest;
-    /* A timer that is over when it is set costs the kernel ten times what any other wait does. */
-    if (deadline > now) {
-        struct timespec until;
-        until.tv_sec = (time_t)deadline;
-        until.tv_nsec = (long)((deadline - (double)until.tv_sec) * 1e9);
-        long result;
-        int number;
-        Py_BEGIN_ALLOW_THREADS
-        result = syscall(SYS_futex_waitv, self->words, on_data ? self->count : 1, 0, &until, CLOCK_MONOTONIC);
-        number = errno;
-        Py_END_ALLOW_THREADS
-        if (result < 0 && number != EAGAIN && number != EINTR && number != ETIMEDOUT) {
-            errno = number;
-            return PyErr_SetFromErrno(PyExc_OSError);
-        }
+    int number;
+    Py_BEGIN_ALLOW_THREADS
+    number = sleeper_sleep((PyObject *)self, deadline, on_data);
+    Py_END_ALLOW_THREADS
+    if (number) {
+        errno = number;
+        return PyErr_SetFromErrno(PyExc_OSError);
     }
-    for (unsigned int i = 0; i < (on_data ? self->count : 1); i++)
-        self->words[i].value = __atomic_load_n((uint32_t *)self->words[i].address, __ATOMIC_ACQUIRE);
     Py_RETURN_NONE;
 }
 

@@ -55,16 +55,24 @@ static int is_plain(WriterCore *self, Py_ssize_t count)
     return self->attached && count > 0 && count <= self->piece && load(self->words.buf, EPOCH) == (uint64_t)self->epoch;
 }
 
-static int make_room(WriterCore *self, uint64_t end)
+/* Whether there is room up to `end`, where no reader need be asked for it. */
+static int has_room(WriterCore *self, uint64_t end)
 {
     if ((long long)(end - self->capacity) <= (long long)self->floor)
+        return 1;
+    uint64_t floor = end - self->capacity;
+    if (load(self->words.buf, READERS) != self->readers || (double)floor > self->limit)
+        return 0;
+    store(self->words.buf, FLOOR, floor);
+    self->floor = floor;
+    return 1;
+}
+
+static int make_room(WriterCore *self, uint64_t end)
+{
+    if (has_room(self, end))
         return 0;
     uint64_t floor = end - self->capacity;
-    if (load(self->words.buf, READERS) == self->readers && (double)floor <= self->limit) {
-        store(self->words.buf, FLOOR, floor);
-        self->floor = floor;
-        return 0;
-    }
     /* Readers came or went, or one is to be waited for. */
     PyObject *number = PyLong_FromUnsignedLongLong(floor), *done = NULL;
     if (number != NULL) {
@@ -75,39 +83,27 @@ static int make_room(WriterCore *self, uint64_t end)
     return done == NULL ? -1 : 0;
 }
 
-/* Publish samples of which is_plain() is true: 0, or -1 with an exception. */
-static int put(WriterCore *self, const char *rows, Py_ssize_t count, const Stamping *stamping, double origin)
+/* Copy so many rows to where the next samples lie, with their timestamps, which may lie anywhere. */
+static void copy_in(WriterCore *self, const char *rows, Py_ssize_t count, const Stamping *stamping)
 {
-    uint64_t first = self->sequence, end = first + count;
-    if (make_room(self, end))
-        return -1;
-    char *words = self->words.buf, *row = self->row.buf;
-    char *to = (char *)self->data.buf + (first % self->capacity) * self->data.strides[0];
-    double *stamps = (double *)self->stamps.buf + first % self->stamp_capacity;
-    if (self->row_bytes * count < LONG_COPY) {
-        copy_rows(to, self->data.strides[0], rows, self->row_bytes, self->row_bytes, count);
-    } else {
-        /* A long memcpy writes past the caches, and such stores must not pass that of FLOOR. */
-        __builtin_ia32_sfence();
-        Py_BEGIN_ALLOW_THREADS
-        copy_rows(to, self->data.strides[0], rows, self->row_bytes, self->row_bytes, count);
-        Py_END_ALLOW_THREADS
-    }
+    char *to = (char *)self->data.buf + (self->sequence % self->capacity) * self->data.strides[0];
+    double *stamps = (double *)self->stamps.buf + self->sequence % self->stamp_capacity;
+    copy_rows(to, self->data.strides[0], rows, self->row_bytes, self->row_bytes, count);
     if (stamping->given != NULL) {
         memcpy(stamps, stamping->given, count * sizeof(double));
-    } else {
-        for (Py_ssize_t i = 0; i < count; i++)
-            stamps[i] = (double)(stamping->since + 1 + i) * stamping->step + stamping->anchor;
+        return;
     }
-    if (load(words, EPOCH) != (uint64_t)self->epoch) {
-        PyObject *error = PyObject_CallMethodObjArgs((PyObject *)self, name_fenced, NULL);
-        if (error != NULL) {
-            PyErr_SetObject((PyObject *)Py_TYPE(error), error);
-            Py_DECREF(error);
-        }
-        return -1;
-    }
-    uint64_t chunks = self->chunks;
+    for (Py_ssize_t i = 0; i < count; i++)
+        stamps[i] = (double)(stamping->since + 1 + i) * stamping->step + stamping->anchor;
+}
+
+/* Say that what was copied in is there; whether this writer still holds the stream. */
+static int make_known(WriterCore *self, Py_ssize_t count, double origin)
+{
+    char *words = self->words.buf, *row = self->row.buf;
+    if (load(words, EPOCH) != (uint64_t)self->epoch)
+        return 0;
+    uint64_t chunks = self->chunks, first = self->sequence, end = first + count;
     Record *record = (Record *)self->records.buf + chunks % self->record_count;
     Record content = {first, count, seconds_now(), origin, self->epoch - 1};
     *record = content;
@@ -121,8 +117,42 @@ static int put(WriterCore *self, const char *rows, Py_ssize_t count, const Stamp
     /* The rest nobody waits for. */
     store(row, STREAM_CHUNKS, chunks + 1);
     add(row, STREAM_BYTES, (uint64_t)self->row_bytes * count);
-    store_float(row, STREAM_LAST_TIMESTAMP, stamps[count - 1]);
-    return 0;
+    store_float(row, STREAM_LAST_TIMESTAMP, ((double *)self->stamps.buf + first % self->stamp_capacity)[count - 1]);
+    return 1;
+}
+
+/* Publish samples of which is_plain() is true: 0, or -1 with an exception. */
+static int put(WriterCore *self, const char *rows, Py_ssize_t count, const Stamping *stamping, double origin)
+{
+    if (make_room(self, self->sequence + count))
+        return -1;
+    if (self->row_bytes * count < LONG_COPY) {
+        copy_in(self, rows, count, stamping);
+    } else {
+        /* A long memcpy writes past the caches, and such stores must not pass that of FLOOR. */
+        __builtin_ia32_sfence();
+        Py_BEGIN_ALLOW_THREADS
+        copy_in(self, rows, count, stamping);
+        Py_END_ALLOW_THREADS
+    }
+    if (make_known(self, count, origin))
+        return 0;
+    PyObject *error = PyObject_CallMethodObjArgs((PyObject *)self, name_fenced, NULL);
+    if (error != NULL) {
+        PyErr_SetObject((PyObject *)Py_TYPE(error), error);
+        Py_DECREF(error);
+    }
+    return -1;
+}
+
+/* Publish a few samples without the interpreter: whether they were, or it is for Python to see why not. */
+int writer_put_quietly(WriterCore *self, const char *rows, Py_ssize_t count, const double *stamps, double origin)
+{
+    if (!is_plain(self, count) || self->row_bytes * count >= LONG_COPY || !has_room(self, self->sequence + count))
+        return 0;
+    Stamping given = {stamps, 0.0, 0.0, 0};
+    copy_in(self, rows, count, &given);
+    return make_known(self, count, origin);
 }
 
 /* Whether `array` is samples of exactly this stream; if so its buffer is held. Never leaves an exception. */

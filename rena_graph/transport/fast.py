@@ -90,7 +90,8 @@ if TYPE_CHECKING or usable:
             words = ((self.doorbell.address, True), *((reader.bell_address, False) for reader in watched))
             on_data = waiter.LONGEST if len(watched) == len(readers) else waiter.POLL
             held = (self.doorbell, *(reader.bell for reader in watched))
-            self.wait = _core.Sleeper(words, waiter.LONGEST, on_data, held).wait  # type: ignore[method-assign]
+            self.sleeper = _core.Sleeper(words, waiter.LONGEST, on_data, held)
+            self.wait = self.sleeper.wait  # type: ignore[method-assign]
 
     class FastCommit(Commit):
         """See :class:`~rena_graph.transport.commit.Commit`."""

@@ -40,6 +40,7 @@ def _watch_sender(watch: Stopwatch, sender: Sender) -> None:
     watch.watch(sender._codec, "encode", "frames made")
     watch.watch(sender._reader, "look", "samples looked at")
     watch.watch(sender._waiter, "wait", "waiting: the wake-up's own part")
+    watch.watch(sender, "_wait", "waiting: the wake-up's own part, and what the kernel sends then")
     watch.watch(sender, "_post", "ZMQ: send")
     watch.watch(sender, "_hear", "ZMQ: grants received")
     watch.watch(sender, "_send", "samples copied, and the rest of a chunk")
@@ -48,6 +49,8 @@ def _watch_sender(watch: Stopwatch, sender: Sender) -> None:
 
 def _watch_receiver(watch: Stopwatch, receiver: Receiver) -> None:
     inlet = receiver._inlets["S"]
+    watch.watch(receiver._slots, "receive", "waiting: the wake-up's own part, and what the kernel takes in then")
+    watch.watch(receiver, "_taken_in", "what the kernel took in counted")
     watch.watch(receiver_module, "unpack", "header read")
     watch.watch(receiver_module, "pack", "grants packed")
     watch.watch(inlet.codec, "decode", "frames judged")

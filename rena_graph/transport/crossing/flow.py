@@ -54,9 +54,14 @@ class Outgoing:
         return self.generation > 0
 
     @property
-    def allowed(self) -> bool:
-        """Whether the receiver takes more now."""
-        return self._limit > self.next - self._skipped
+    def allowed(self) -> int:
+        """Samples that the receiver takes now, beyond those that are on their way."""
+        return max(0, self._limit - (self.next - self._skipped))
+
+    @property
+    def smooth(self) -> bool:
+        """Whether the next samples follow the last ones, none being lost between them."""
+        return not self._skipped
 
     def hear(self, grant: Grant) -> None:
         """The receiver says what it has and what it wants."""

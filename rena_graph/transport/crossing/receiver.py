@@ -5,16 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 
 import zmq
 
 from rena_graph.errors import PortTaken, RenaGraphError, WireError
-from rena_graph.transport.board import Board, EdgeColumn, StreamColumn
-from rena_graph.transport.crossing.flow import Arrived, Incoming
+from rena_graph.transport.board import Board, StreamColumn
+from rena_graph.transport.crossing.fast_link import DOOR, LEFT, Slots
+from rena_graph.transport.crossing.flow import Arrived
+from rena_graph.transport.crossing.inlet import Inlet, largest_message, must_wait, open_inlet, open_ring
 from rena_graph.transport.crossing.keys import Doorman, KeyPair, secure_server
 from rena_graph.transport.crossing.messages import (
     DATA_FRAMES,
@@ -28,52 +28,19 @@ from rena_graph.transport.crossing.messages import (
     pack,
     unpack,
 )
-from rena_graph.transport.crossing.sender import PIECE_BYTES, tune
-from rena_graph.transport.crossing.small import PREFIX, SmallCodec, identity_in
+from rena_graph.transport.crossing.sender import tune
+from rena_graph.transport.crossing.small import PREFIX, identity_in
 from rena_graph.transport.interface import ChunkInfo, StreamPort
-from rena_graph.transport.links import open_writer
-from rena_graph.transport.ring import RingWriter
-from rena_graph.transport.text import TextCodec
-from rena_graph.transport.wire import Chunk, Codec
+from rena_graph.transport.wire import Chunk
 
 __all__ = ["Receiver"]
 
 log = logging.getLogger(__name__)
 
-WINDOW_BYTES = 4 << 20
-"""How much of a stream may be on the way: more than a Gbit link carries in 20 ms."""
-_PATIENCE = 1.0
-"""Seconds to wait for slow readers: before a hole, and before a publish that must wait for one of policy ``block``."""
 _BUSY_MS = 2
 _IDLE_MS = 200
 _SAY_EVERY = 1.0
 _SLACK = 64 * 1024
-
-
-@dataclass
-class _Inlet:
-    """One stream that comes from another host."""
-
-    host: str
-    port: StreamPort
-    board: Board
-    codec: Codec
-    small: SmallCodec
-    writer: RingWriter
-    flow: Incoming
-    row: memoryview
-    """The stream's row on the board."""
-    edges: list[memoryview]
-    """Those of all its readers here."""
-    waiting: deque[tuple[Arrived, Chunk]] = field(default_factory=deque)
-    """Chunks that are here and not in the ring yet, each with what was lost before it; the window bounds them."""
-    since: float | None = None
-    """When the first of them began to wait for a reader."""
-    peer: bytes = b""
-    """Where the last message of it came from, to answer there."""
-    generation: int | None = None
-    ended: bool = False
-    """Whether the stream has ended; a node that is started again takes it up again."""
 
 
 class Receiver:
@@ -116,8 +83,8 @@ class Receiver:
         self._clock = clock
         self._failed = failed
         self._doorman = Doorman(context, allowed)
-        self._inlets: dict[str, _Inlet] = {}
-        self._by_identity: dict[bytes, _Inlet] = {}
+        self._inlets: dict[str, Inlet] = {}
+        self._by_identity: dict[bytes, Inlet] = {}
         """Those of :attr:`_inlets`, by what a small message has of its stream."""
         self._changing = threading.Lock()
         self._stop = threading.Event()
@@ -126,9 +93,10 @@ class Receiver:
         """Messages that were not ours, or not this sender's to send."""
         self._socket = context.socket(zmq.ROUTER)
         tune(self._socket)
-        self._socket.setsockopt(zmq.MAXMSGSIZE, max(map(_largest_message, ports), default=0) + _SLACK)
+        self._socket.setsockopt(zmq.MAXMSGSIZE, max(map(largest_message, ports), default=0) + _SLACK)
         if keys is not None:
             secure_server(self._socket, keys)
+        self._slots = Slots(self._socket, self._doorman.socket, self._secure)
         try:
             self._socket.bind(bind)
         except zmq.ZMQError as problem:
@@ -152,9 +120,11 @@ class Receiver:
             known = self._inlets.get(port.spec.name)
             if known is not None:
                 known.host = host
+                self._slots.hear(known)
                 return
-            inlet = self._inlets[port.spec.name] = self._open(port, host, board, first)
+            inlet = self._inlets[port.spec.name] = open_inlet(port, host, board, first)
             self._by_identity[inlet.small.identity] = inlet
+            self._slots.admit(inlet)
 
     def leave(self, stream: str) -> None:
         """Take this stream no more, whose node is on this host now: the ring is left to it."""
@@ -162,29 +132,8 @@ class Receiver:
             inlet = self._inlets.pop(stream, None)
             if inlet is not None:
                 del self._by_identity[inlet.small.identity]
+                self._slots.forget(inlet)
                 inlet.writer.hand_over()
-
-    def _open(self, port: StreamPort, host: str, board: Board, begin_at: int) -> _Inlet:
-        row = board.stream(port.index).ints
-        writer = self._writer(port, board, row[StreamColumn.EPOCH] + 1)
-        if begin_at > writer.sequence == 0:
-            writer.skip(begin_at)
-        window = max(2, min(WINDOW_BYTES // port.spec.sample_bytes, port.capacity))
-        # A receiver that comes after another must speak of later generations than that one did.
-        first = time.monotonic_ns() // 1_000_000
-        source = row[StreamColumn.LINK_SOURCE] or None
-        # What of the ring before was here, and not in this ring when its receiver died, is gone.
-        begin = row[StreamColumn.LINK_BEGIN] = min(row[StreamColumn.LINK_BEGIN], writer.sequence)
-        lost = row[StreamColumn.LINK_LOST] - row[StreamColumn.LINK_LOST_BEFORE]
-        flow = Incoming(port.spec.name, window, first, source, writer.sequence - begin, lost)
-        edges = [board.edge(index).ints for index in (*port.edges, *port.later)]
-        return _Inlet(host, port, board, Codec(port.spec), SmallCodec(port.spec), writer, flow, row, edges)
-
-    @staticmethod
-    def _writer(port: StreamPort, board: Board, epoch: int) -> RingWriter:
-        writer = open_writer(port, board, epoch)
-        assert isinstance(writer, RingWriter), "streams cross between hosts from ring to ring"
-        return writer
 
     def start(self) -> None:
         """Let them come."""
@@ -212,29 +161,59 @@ class Receiver:
             self._failed("streams from other hosts", RenaGraphError(f"{type(error).__name__}: {error}"))
 
     def _receive_forever(self) -> None:
-        poller = zmq.Poller()
-        poller.register(self._socket, zmq.POLLIN)
-        poller.register(self._doorman.socket, zmq.POLLIN)
         while not self._stop.is_set():
-            with self._changing:
-                busy = any(inlet.waiting for inlet in self._inlets.values())
-            ready = dict(poller.poll(_BUSY_MS if busy else _IDLE_MS))
-            if self._doorman.socket in ready and (who := self._doorman.answer()) is not None:
-                self._say(
-                    "a connection from %s was refused: its key is none of this run's (%d so far)", who, self.refused
-                )
-            with self._changing:
-                if self._socket in ready:
-                    self._receive()
-                if busy:
-                    for inlet in self._inlets.values():
-                        self._put(inlet)
+            self._receive_next()
 
+    def _receive_next(self, longest: int = _IDLE_MS) -> None:
+        """Take in one message, or what waits; after so many milliseconds at the latest."""
+        with self._changing:
+            busy = any(inlet.waiting for inlet in self._inlets.values())
+        came = self._slots.receive(min(_BUSY_MS, longest) if busy else longest)
+        if came == DOOR:
+            self._open_door()
+        with self._changing:
+            if came >= 0:
+                self._taken_in(came)
+            elif came == LEFT:
+                self._receive()
+            if busy:
+                for inlet in self._inlets.values():
+                    self._put(inlet)
+                    self._slots.arm(inlet)
+
+    def _open_door(self) -> None:
+        who = self._doorman.answer()
+        if who is not None:
+            self._say("a connection from %s was refused: its key is none of this run's (%d so far)", who, self.refused)
+
+    # -- what the kernel takes in --------------------------------------------------------------------
+    def _taken_in(self, slot: int) -> None:
+        """The samples that came next are in the ring already."""
+        inlet, intake = self._slots.of(slot), self._slots.intake
+        if inlet is None or intake is None:
+            return  # it was left meanwhile
+        count = intake.samples
+        inlet.peer = intake.peer
+        arrived = inlet.flow.data(inlet.flow.generation, inlet.flow.next, count, 0)
+        assert isinstance(arrived, Arrived), "an armed slot takes what follows"
+        grant = inlet.flow.taken(count, arrived)
+        if grant is not None:
+            self._answer(inlet.peer, grant)
+
+    # -- what comes to Python ------------------------------------------------------------------------
     def _receive(self) -> None:
-        frames: list[zmq.Frame] = self._socket.recv_multipart(copy=False)
-        arrived = self._clock()
+        intake = self._slots.intake
         try:
-            self._handle(frames[0].bytes, self._host_of(frames), [frame.buffer for frame in frames[1:]], arrived)
+            if intake is None:
+                frames: list[zmq.Frame] = self._socket.recv_multipart(copy=False)
+                arrived = self._clock()
+                self._handle(frames[0].bytes, self._host_of(frames), [frame.buffer for frame in frames[1:]], arrived)
+                return
+            arrived = self._clock()
+            views = [memoryview(intake.frame)]
+            if intake.more:
+                views += [frame.buffer for frame in self._socket.recv_multipart(copy=False)]
+            self._handle(intake.peer, intake.host if self._secure else None, views, arrived)
         except WireError as problem:
             self._reject(str(problem))
 
@@ -268,8 +247,9 @@ class Receiver:
                 if inlet.flow.ended(message):
                     inlet.writer.close()
                     inlet.ended = True
+        self._slots.arm(inlet)
 
-    def _comes_from(self, inlet: _Inlet, peer: bytes, host: str | None) -> None:
+    def _comes_from(self, inlet: Inlet, peer: bytes, host: str | None) -> None:
         if self._secure and host != inlet.host:
             raise WireError(f"stream {inlet.port.spec.name!r} from host {host}, which comes from {inlet.host}")
         inlet.peer = peer
@@ -284,8 +264,9 @@ class Receiver:
         few = inlet.small.decode(frame)
         info = ChunkInfo(few.first, few.count, 0.0, few.origin, 0)
         self._samples(inlet, few.generation, few.skipped, Chunk(info, few.data, few.timestamps))
+        self._slots.arm(inlet)
 
-    def _offered(self, inlet: _Inlet, source: int) -> None:
+    def _offered(self, inlet: Inlet, source: int) -> None:
         row = inlet.row
         if source != inlet.flow.source and source != row[StreamColumn.LINK_SOURCE]:
             lost = sum(after.lost for after, _ in inlet.waiting)
@@ -294,7 +275,7 @@ class Receiver:
             row[StreamColumn.LINK_SOURCE] = source
         self._reply(inlet, inlet.flow.offered(source))
 
-    def _data(self, inlet: _Inlet, message: Data, frames: list[memoryview]) -> None:
+    def _data(self, inlet: Inlet, message: Data, frames: list[memoryview]) -> None:
         if len(frames) > DATA_FRAMES:
             frames = [*frames[: DATA_FRAMES - 1], memoryview(b"".join(frames[DATA_FRAMES - 1 :]))]
         chunk = inlet.codec.decode(frames)
@@ -302,22 +283,23 @@ class Receiver:
             raise WireError(f"stream {message.stream!r}: no samples behind a header that says so")
         self._samples(inlet, message.generation, message.skipped, chunk)
 
-    def _samples(self, inlet: _Inlet, generation: int, skipped: int, chunk: Chunk) -> None:
+    def _samples(self, inlet: Inlet, generation: int, skipped: int, chunk: Chunk) -> None:
         """Judge what came, and take it in."""
         verdict = inlet.flow.data(generation, chunk.info.first, chunk.info.count, skipped)
         if isinstance(verdict, Arrived):
             if inlet.ended:
-                inlet.writer, inlet.ended = self._writer(inlet.port, inlet.board, inlet.row[StreamColumn.EPOCH]), False
+                inlet.writer, inlet.ended = open_ring(inlet.port, inlet.board, inlet.row[StreamColumn.EPOCH]), False
+                self._slots.admit(inlet)
             inlet.waiting.append((verdict, chunk))
             self._put(inlet)
         elif verdict is not None:
             self._reply(inlet, verdict)
 
-    def _put(self, inlet: _Inlet) -> None:
+    def _put(self, inlet: Inlet) -> None:
         """Into the ring with what waits, as far as readers let it."""
         while inlet.waiting:
             after, chunk = inlet.waiting[0]
-            if self._must_wait(inlet, after.lost, chunk.info.count):
+            if must_wait(inlet, after.lost, chunk.info.count):
                 return
             inlet.waiting.popleft()
             inlet.since = None
@@ -329,16 +311,7 @@ class Receiver:
             if grant is not None:
                 self._answer(inlet.peer, grant)
 
-    def _must_wait(self, inlet: _Inlet, lost: int, count: int) -> bool:
-        sequence = inlet.writer.sequence
-        behind = lost and any(e[EdgeColumn.ACTIVE] and e[EdgeColumn.POSITION] < sequence for e in inlet.edges)
-        if not behind and not inlet.writer.would_block(lost + count):
-            return False
-        now = time.monotonic()
-        inlet.since = inlet.since or now
-        return now - inlet.since < _PATIENCE
-
-    def _reply(self, inlet: _Inlet, grant: Grant) -> None:
+    def _reply(self, inlet: Inlet, grant: Grant) -> None:
         if grant.generation != inlet.generation:
             # The first is how every stream begins.
             if inlet.generation is not None:
@@ -361,9 +334,3 @@ class Receiver:
         if now - self._said >= _SAY_EVERY:
             self._said = now
             log.warning(text, *values)
-
-
-def _largest_message(port: StreamPort) -> int:
-    """Bytes of the stream's longest frame: a piece or a sample; text may be as long as the ring can hold."""
-    spec = port.spec
-    return TextCodec(spec, port.capacity).room if spec.is_string else max(PIECE_BYTES, spec.sample_bytes)

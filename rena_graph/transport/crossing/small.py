@@ -31,6 +31,7 @@ __all__ = [
     "SmallCodec",
     "identity_in",
     "identity_of",
+    "lead_of",
 ]
 
 PREFIX = MAGIC + bytes([VERSION]) + b"S"
@@ -46,6 +47,11 @@ def identity_of(spec: StreamSpec) -> bytes:
     """What both ends must agree on, in bytes: a stream's name, dtype and channels."""
     text = f"{spec.name}\0{spec.dtype}\0{spec.channels}".encode()
     return text + bytes(-len(text) % 8)
+
+
+def lead_of(identity: bytes) -> bytes:
+    """The first eight bytes of every frame of the stream with this identity."""
+    return PREFIX + bytes(1) + len(identity).to_bytes(2, "little")
 
 
 def identity_in(frame: memoryview) -> bytes:
@@ -73,12 +79,15 @@ class SmallCodec:
     ----------
     most : int
         Samples that such a frame holds; 0: none, the stream goes in frames of its own.
+    plain : bool
+        Whether all bytes are samples.
     """
 
     def __init__(self, spec: StreamSpec) -> None:
         self.identity = identity_of(spec)
         fits = not spec.is_string and len(self.identity) <= LONGEST_IDENTITY
         self.most = MOST_BYTES // (spec.sample_bytes + _STAMP.itemsize) if fits else 0
+        self.plain = fits and spec.dtype != "bool"
         self._name = spec.name
         self._tail = spec.channels
         self._sample_bytes = spec.sample_bytes

@@ -14,10 +14,14 @@ import numpy as np
 import pytest
 import zmq
 
+from rena_graph import kernel
 from rena_graph.streams.spec import StreamSpec
 from rena_graph.transport.board import EdgeColumn, StreamColumn
+from rena_graph.transport.crossing import fast_link
 from rena_graph.transport.crossing.keys import KeyPair, secure_client
 from rena_graph.transport.crossing.messages import Data, Offer, Position, Time, TimeAsked, pack, unpack
+from rena_graph.transport.crossing.receiver import Receiver
+from rena_graph.transport.crossing.sender import Sender
 from rena_graph.transport.crossing.small import PREFIX, SmallCodec
 from rena_graph.transport.interface import ChunkInfo
 from rena_graph.transport.wire import Codec
@@ -52,6 +56,11 @@ def collect(reader: Any, count: int) -> tuple[np.ndarray[Any, Any], np.ndarray[A
     return np.concatenate(data), np.concatenate(times)
 
 
+@pytest.fixture
+def python_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fast_link, "_usable", False)
+
+
 @pytest.mark.parametrize("secure", [True, False])
 def test_every_sample_arrives_with_its_stamp_number_and_origin(hosts: tuple[Stage, Stage], secure: bool) -> None:
     near, far = hosts
@@ -75,6 +84,45 @@ def test_every_sample_arrives_with_its_stamp_number_and_origin(hosts: tuple[Stag
         until(lambda: reader.ended)
     assert near.dropped(7) == {}
     assert far.balanced()
+
+
+@pytest.mark.usefixtures("python_alone")
+def test_without_the_kernel_it_is_all_the_same(hosts: tuple[Stage, Stage]) -> None:
+    test_every_sample_arrives_with_its_stamp_number_and_origin(hosts, True)
+
+
+@pytest.mark.usefixtures("python_alone")
+def test_without_the_kernel_nobody_else_is_heard_either(hosts: tuple[Stage, Stage]) -> None:
+    test_a_known_host_sends_only_what_is_its_own_and_only_sound_messages(hosts)
+
+
+@pytest.mark.skipif(not fast_link._usable, reason=f"needs a C compiler: {kernel.missing}")
+@pytest.mark.parametrize("secure", [True, False])
+def test_small_chunks_cross_without_python(
+    hosts: tuple[Stage, Stage], secure: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    near, far = hosts
+    slowly: list[str] = []
+
+    def watch(owner: type, name: str) -> None:
+        whole = getattr(owner, name)
+
+        def watched(*given: Any) -> Any:
+            slowly.append(name)
+            return whole(*given)
+
+        monkeypatch.setattr(owner, name, watched)
+
+    watch(Sender, "_send")
+    watch(Receiver, "_few")
+    with Between(near, far, secure=secure) as between:
+        reader = far.reader(between.far_port)
+        writer = near.writer(between.near_port)
+        for i in range(100):
+            publish(writer, 10 * i, 10)
+            data, _ = collect(reader, 10)
+            assert np.array_equal(data[:, 0], np.arange(10 * i, 10 * i + 10))
+        assert len(slowly) < 20, "the first ones may come before the link is there"
 
 
 def test_text_and_wide_samples_cross_too(hosts: tuple[Stage, Stage]) -> None:
