@@ -52,6 +52,7 @@ def test_the_floor_s_chain_moves_messages_through_every_process() -> None:
 
 
 @pytest.mark.ray
+@pytest.mark.long
 def test_the_graph_s_chain_loses_nothing(ray_address: str) -> None:
     run = run_hop(TINY, 40, ray_address, hops=2)
     assert Hops.of(run.times, 40).lost == 0
@@ -164,6 +165,7 @@ def test_a_short_chain_keeps_its_rate(ray_address: str, monkeypatch: pytest.Monk
 
 # -- readers, devices, throughput, start -------------------------------------------------------------
 @pytest.mark.ray
+@pytest.mark.long
 def test_the_row_of_many_readers(ray_address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(p5, "MANY", 2)
     monkeypatch.setattr(p5, "QUICK_SECONDS", 0.5)

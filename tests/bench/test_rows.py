@@ -89,7 +89,7 @@ def test_a_system_without_rings_has_no_floor_to_measure(monkeypatch: pytest.Monk
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize(("payload", "access"), [(TINY, "copy"), (WIDE, "view")])
+@pytest.mark.parametrize(("payload", "access"), [(TINY, "copy"), pytest.param(WIDE, "view", marks=pytest.mark.long)])
 def test_the_graph_moves_every_message(payload: Payload, access: str, ray_address: str) -> None:
     run = run_hop(payload, 40, ray_address, access=access)  # type: ignore[arg-type]
     check_times(run.times, 40)
@@ -194,6 +194,7 @@ def test_a_burst_is_seen() -> None:
     assert p7.most_in_ten_periods(burst, 50.0) > p7.MOST_IN_TEN
 
 
+@pytest.mark.long
 def test_the_row_of_pacing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(p7, "TOGETHER", ((20.0, 50.0),))
     monkeypatch.setattr(p7, "QUICK_SECONDS", 0.2)

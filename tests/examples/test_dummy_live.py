@@ -36,7 +36,7 @@ def samples(count: int) -> NDArray[np.float32]:
     return data.astype(np.float32)
 
 
-@pytest.mark.parametrize("seconds", [6, pytest.param(30, marks=pytest.mark.long)])
+@pytest.mark.parametrize("seconds", [4, pytest.param(30, marks=pytest.mark.long)])
 def test_input_plus_x_arrives_sample_for_sample(seconds: int, ray_address: str, graphs: Path, tmp_path: Path) -> None:
     total = int(seconds * RATE)
     document, source, result = named("dummy/dummy_8chan.json")
@@ -81,7 +81,7 @@ def check_default_stamps(stamps: NDArray[np.float64], reanchored: int) -> None:
 
 
 def test_the_stamped_variant_sends_the_input_s_own_times(ray_address: str, graphs: Path, tmp_path: Path) -> None:
-    count = int(4 * RATE)
+    count = int(3 * RATE)
     document, source, result = named("dummy/dummy_8chan_stamped.json")
     both = f"name='{source}' or name='{result}'"
     with (

@@ -65,7 +65,7 @@ def test_launch_simulates_the_amplifier_that_is_not_there(ray_address: str, tmp_
 
 
 def test_the_demo_says_the_heart_rate() -> None:
-    done = run_cli("demo", "--for", "8")
+    done = run_cli("demo", "--for", "6")
     assert done.returncode == ExitCode.OK, done.stderr
     marked = re.search(r"cardiologists marked (\d+) beats; the graph found all of them, and none", done.stdout)
     rates = re.search(r"Its heart rate is ([\d.]+) .* (\d+\.\d+)\.$", done.stdout, re.MULTILINE)

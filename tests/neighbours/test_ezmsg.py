@@ -12,7 +12,7 @@ from tests.live.launching import launched, only_drops, unique
 from tests.live.processes import Program
 from tests.runtime.live import balanced, collect, counter, document, finish, kept, relay, wait_until
 
-pytestmark = [pytest.mark.ray, pytest.mark.lsl]
+pytestmark = [pytest.mark.ray, pytest.mark.lsl, pytest.mark.long]
 
 PROGRAMS = Path(__file__).parent / "programs"
 RATE = 250.0

@@ -77,10 +77,10 @@ def test_on_error_stop_ends_the_run_with_4_and_cleans_up(ray_address: str, tmp_p
     assert len(kept(tmp_path / "a.npz")["X"]) >= 20
 
 
-LONG_LEG = [pytest.param(where, marks=pytest.mark.faults) for where in ("_exit", "exit", "segfault", "memory")]
+LONG_LEG = [pytest.param(where, marks=pytest.mark.faults) for where in ("kill", "_exit", "exit", "segfault", "memory")]
 
 
-@pytest.mark.parametrize("where", ["loop", "kill", *LONG_LEG])
+@pytest.mark.parametrize("where", ["loop", *LONG_LEG])
 def test_a_node_that_dies_comes_back_without_a_hole(where: str, ray_address: str, tmp_path: Path) -> None:
     more = {"on_error": "restart"} if where in ("loop", "memory") else {}
     # Only the first life fails, and long before the sources end: a busy machine takes its time to start the second.
@@ -178,7 +178,7 @@ def test_what_nobody_has_is_refused_at_once(ray_address: str, tmp_path: Path) ->
         pass
 
 
-@pytest.mark.parametrize("part", ["AgentActor", "CoordinatorActor"])
+@pytest.mark.parametrize("part", ["AgentActor", pytest.param("CoordinatorActor", marks=pytest.mark.faults)])
 def test_a_killed_agent_or_coordinator_comes_back_and_nothing_is_lost(
     part: Part, ray_address: str, tmp_path: Path
 ) -> None:

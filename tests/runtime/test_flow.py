@@ -57,22 +57,12 @@ def test_parameters_hold_from_the_next_loop_and_bad_ones_change_nothing(ray_addr
         assert run.params["last"]["gain"] == 3.0
         run.change_params("last", add={"new": 5}, remove=["gain"])
         assert dict(run.params["last"]) == {"path": str(tmp_path / "b.npz"), "new": 5}
+        wait_until(lambda: run.status()["nodes"]["last"]["loops"] >= 50)
         run.stop()
-        finish(run)
+        node = finish(run)["nodes"]["last"]
+    assert (node["frequency"], node["state"]) == (100, "stopped")
     assert not (tmp_path / "a.npz").exists()
     assert (tmp_path / "b.npz").exists()
-
-
-def test_the_clock_holds_its_rate_and_counts_every_tick(ray_address: str, tmp_path: Path) -> None:
-    nodes = {"last": collect(tmp_path / "a.npz", trigger="clock", run_frequency=50)}
-    with running(document({}, nodes), ray_address) as run:
-        wait_until(lambda: run.status()["nodes"]["last"]["loops"] >= 100)
-        run.stop()
-        status = finish(run)
-    node = status["nodes"]["last"]
-    assert node["frequency"] == 50
-    assert node["loops"] >= 100
-    assert node["state"] == "stopped"
 
 
 @pytest.mark.parametrize("transport", ["ring", "zmq"])
@@ -153,10 +143,10 @@ def test_a_lossless_edge_that_loses_fails_its_node(ray_address: str, tmp_path: P
 
 def test_views_of_the_ring_show_the_same_samples(ray_address: str, tmp_path: Path) -> None:
     nodes = {"last": collect(tmp_path / "a.npz", {"stream": "C", "access": "view"})}
-    with running(document({"C": counter(500, samples=1500)}, nodes), ray_address, "ring") as run:
+    with running(document({"C": counter(500, samples=500)}, nodes), ray_address, "ring") as run:
         status = finish(run)
     balanced(status)
-    assert np.array_equal(kept(tmp_path / "a.npz")["C"][:, 0], np.arange(1500))
+    assert np.array_equal(kept(tmp_path / "a.npz")["C"][:, 0], np.arange(500))
 
 
 def test_a_million_channels(ray_address: str, tmp_path: Path) -> None:

@@ -192,9 +192,8 @@ def test_launcher_and_session_killed_at_once_leave_nothing(tmp_path: Path) -> No
         run.all_gone(session)
 
 
-@pytest.mark.parametrize(
-    "part", [pytest.param("first", marks=LONG_LEG), "middle", pytest.param("last", marks=LONG_LEG)]
-)
+@LONG_LEG
+@pytest.mark.parametrize("part", ["first", "middle", "last"])
 def test_ctrl_c_while_it_starts_leaves_nothing(part: str, tmp_path: Path) -> None:
     """At a moment of the start-up drawn at random within the part; the seed is in the message."""
     seed = random.SystemRandom().randrange(10**6)

@@ -19,7 +19,7 @@ AT_A_TIME = 4
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize(
-    "starts", [8, pytest.param(20, marks=pytest.mark.faults), pytest.param(50, marks=pytest.mark.soak)]
+    "starts", [5, pytest.param(20, marks=pytest.mark.faults), pytest.param(50, marks=pytest.mark.soak)]
 )
 def test_starts_and_stops_leave_nothing_behind(starts: int, ray_address: str, tmp_path: Path) -> None:
     def once(number: int) -> ExitCode | None:
