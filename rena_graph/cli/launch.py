@@ -15,6 +15,7 @@ from rena_graph.errors import PortTaken, RenaGraphError, UsageError
 
 if TYPE_CHECKING:
     from rena_graph.graph.model import Graph
+    from rena_graph.runtime.launch.session_start import SessionAhead
     from rena_graph.runtime.options import LaunchOptions
 
 __all__ = ["command", "prepare_graph", "run_attached"]
@@ -117,30 +118,36 @@ def command(
         raise UsageError("--debug and --json both want stdout: leave one out")
     if debug is not None and detach:
         raise UsageError("--debug runs a node on this terminal, and --detach leaves it: leave one out")
-    loaded = prepare_graph(graph, settings=settings, simulate=simulate, allow_code=allow_code)
-    if debug is not None:
-        _refuse_unknown(debug, loaded)
     if dry_run:
+        loaded = prepare_graph(graph, settings=settings, simulate=simulate, allow_code=allow_code, node=debug)
         _print_plan(loaded, transport, as_json)
         return
-    from rena_graph.cli.display import choose_display
-    from rena_graph.runtime.options import LaunchOptions
+    from rena_graph.runtime.launch.session_start import SessionAhead
 
-    options = LaunchOptions(
-        transport=transport, address=address, instance=instance, reload=reload, debug=debug,
-        metrics_port=metrics_port, metrics_host=metrics_host,
-    )  # fmt: skip
-    if metrics_port is not None:
-        from rena_graph.runtime.metrics.exposition import require_prometheus
+    with SessionAhead(own=address == "local") as ahead:
+        loaded = prepare_graph(graph, settings=settings, simulate=simulate, allow_code=allow_code, node=debug)
+        from rena_graph.cli.display import choose_display
+        from rena_graph.runtime.options import LaunchOptions
 
-        require_prometheus()
-        shown = f"[{metrics_host}]" if ":" in metrics_host else metrics_host
-        talk(f"metrics: http://{shown}:{metrics_port}/metrics")
-    if debug is not None:
-        raise SystemExit(_run_debugged(loaded, options, seconds, settings))
-    if detach:
-        raise SystemExit(_run_detached(loaded, replace(options, detach=True, run_for=seconds), as_json, settings))
-    raise SystemExit(run_attached(loaded, options, choose_display(as_json), seconds, settings))
+        options = LaunchOptions(
+            transport=transport, address=address, instance=instance, reload=reload, debug=debug,
+            metrics_port=metrics_port, metrics_host=metrics_host,
+        )  # fmt: skip
+        if metrics_port is not None:
+            _tell_of_metrics(metrics_host, metrics_port)
+        if debug is not None:
+            raise SystemExit(_run_debugged(loaded, options, seconds, settings, ahead))
+        if detach:
+            options = replace(options, detach=True, run_for=seconds)
+            raise SystemExit(_run_detached(loaded, options, as_json, settings, ahead))
+        raise SystemExit(run_attached(loaded, options, choose_display(as_json), seconds, settings, ahead))
+
+
+def _tell_of_metrics(host: str, port: int) -> None:
+    from rena_graph.runtime.metrics.exposition import require_prometheus
+
+    require_prometheus()
+    talk(f"metrics: http://{f'[{host}]' if ':' in host else host}:{port}/metrics")
 
 
 def _refuse_unknown(node: str, graph: Graph) -> None:
@@ -152,8 +159,10 @@ def _refuse_unknown(node: str, graph: Graph) -> None:
         raise UsageError(f"--debug: the graph has no node {node!r}; {hint}")
 
 
-def prepare_graph(path: Path, *, settings: tuple[str, ...], simulate: bool, allow_code: tuple[Path, ...]) -> Graph:
-    """Load the graph, print its warnings, and change it as the command line asks."""
+def prepare_graph(
+    path: Path, *, settings: tuple[str, ...], simulate: bool, allow_code: tuple[Path, ...], node: str | None = None
+) -> Graph:
+    """Load the graph, print its warnings, and change it as the command line asks; it has to have `node`."""
     from rena_graph.graph.changed import simulated, with_params
     from rena_graph.graph.load import load_graph
     from rena_graph.graph.settings import parse_settings
@@ -163,10 +172,19 @@ def prepare_graph(path: Path, *, settings: tuple[str, ...], simulate: bool, allo
         talk(str(warning))
     if settings:
         graph = with_params(graph, parse_settings(graph.nodes, settings))
+    if node is not None:
+        _refuse_unknown(node, graph)
     return simulated(graph) if simulate else graph
 
 
-def run_attached(graph: Graph, options: Any, display: Any, seconds: float | None, settings: Sequence[str] = ()) -> int:
+def run_attached(
+    graph: Graph,
+    options: Any,
+    display: Any,
+    seconds: float | None,
+    settings: Sequence[str] = (),
+    ahead: SessionAhead | None = None,
+) -> int:
     """Launch `graph`, stay with it until it ends, and give its exit code.
 
     Raises
@@ -183,18 +201,20 @@ def run_attached(graph: Graph, options: Any, display: Any, seconds: float | None
     from rena_graph.runtime.launch import client
 
     _refuse_taken_ports(graph)
-    with Interrupts() as interrupts, client.launch(graph, options, settings) as run:
+    with Interrupts() as interrupts, client.launch(graph, options, settings, ahead) as run:
         return attach(run, display, seconds=seconds, interrupts=interrupts, clock=time.monotonic)
 
 
-def _run_detached(graph: Graph, options: LaunchOptions, as_json: bool, settings: Sequence[str]) -> int:
+def _run_detached(
+    graph: Graph, options: LaunchOptions, as_json: bool, settings: Sequence[str], ahead: SessionAhead
+) -> int:
     """Launch `graph`, and leave it once it is running; a start that is interrupted ends it."""
     from rena_graph.cli.signals import Interrupts
     from rena_graph.cli.view.lines import message_lines
     from rena_graph.runtime.launch import client
 
     _refuse_taken_ports(graph)
-    with Interrupts() as interrupts, client.launch(graph, options, settings) as run:
+    with Interrupts() as interrupts, client.launch(graph, options, settings, ahead) as run:
         try:
             with interrupts.raising():
                 run.start(talk)
@@ -215,7 +235,9 @@ def _run_detached(graph: Graph, options: LaunchOptions, as_json: bool, settings:
     return 0
 
 
-def _run_debugged(graph: Graph, options: Any, seconds: float | None, settings: Sequence[str]) -> int:
+def _run_debugged(
+    graph: Graph, options: Any, seconds: float | None, settings: Sequence[str], ahead: SessionAhead
+) -> int:
     import time
 
     from rena_graph.cli.debug import attach_debugged
@@ -223,7 +245,7 @@ def _run_debugged(graph: Graph, options: Any, seconds: float | None, settings: S
 
     _refuse_taken_ports(graph)
     return attach_debugged(
-        client.launch(graph, options, settings), options.debug, seconds=seconds, clock=time.monotonic
+        client.launch(graph, options, settings, ahead), options.debug, seconds=seconds, clock=time.monotonic
     )
 
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from rena_graph.graph.document import SimulateSource, SourceDef, StreamDef
-from rena_graph.graph.load import checked_graph
 from rena_graph.graph.model import Graph
 from rena_graph.graph.settings import changed_params
 
@@ -53,6 +52,8 @@ def simulated(graph: Graph) -> Graph:
     GraphInvalid
         Where a stream cannot be simulated: of text, or of unknown channels or rate.
     """
+    from rena_graph.graph.load import checked_graph
+
     streams = {name: _simulated(graph, name, stream) for name, stream in graph.document.streams.items()}
     return checked_graph(graph, graph.document.model_copy(update={"streams": streams}))
 
@@ -70,6 +71,10 @@ def with_formats(graph: Graph, found: Mapping[str, Format]) -> Graph:
     GraphInvalid
         Where a node expects something else.
     """
+    if found.keys().isdisjoint(graph.document.streams):
+        return graph
+    from rena_graph.graph.load import checked_graph  # a coordinator is on its way to the first sample without it
+
     streams = dict(graph.document.streams)
     for name, facts in found.items():
         if name not in streams:

@@ -18,6 +18,7 @@ from rena_graph.cli.templates import SCRIPT, graph_template
 from rena_graph.errors import ExitCode, NodeFailed, PortTaken
 from rena_graph.graph.model import Graph
 from rena_graph.runtime.launch import client
+from rena_graph.runtime.launch.session_start import SessionAhead
 from rena_graph.runtime.options import LaunchOptions
 from tests.cli.running import run_cli
 from tests.cli.test_attached import Script
@@ -265,7 +266,7 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Graph, LaunchOptions
     """Takes the place of the runtime; keeps what it was asked for. Its runs end at once."""
     runs: list[tuple[Graph, LaunchOptions, Launched]] = []
 
-    def stand_in(graph: Graph, options: LaunchOptions, settings: Sequence[str] = ()) -> Launched:
+    def stand_in(graph: Graph, options: LaunchOptions, settings: Sequence[str], _ahead: SessionAhead) -> Launched:
         run = Launched({3: lambda: setattr(run, "code", ExitCode.SCRIPT)})
         run.settings = tuple(settings)
         runs.append((graph, options, run))

@@ -51,7 +51,7 @@ from rena_graph.runtime.lifecycle import Heard, NodeState
 from rena_graph.runtime.messages import MessageLog, log_to
 from rena_graph.runtime.run_setup import Outcome, RunSetup
 
-__all__ = ["CoordinatorActor"]
+__all__ = ["CoordinatorLife"]
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +62,8 @@ RELOAD_SECONDS = 0.25
 """Between two looks at the scripts; a change is taken up once the file has been left alone for one look."""
 
 
-class CoordinatorActor:
-    """One a run; an async actor. :meth:`run` is its whole life."""
+class CoordinatorLife:
+    """One a run at a time, in the actor of :mod:`~rena_graph.runtime.coordinator.front`; :meth:`run` is all of it."""
 
     def __init__(self, setup: RunSetup) -> None:
         self._setup = setup

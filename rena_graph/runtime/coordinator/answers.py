@@ -92,9 +92,12 @@ class Answers:
         """The status as far as it is known; nobody is asked."""
         since = self._since()
         uptime = 0.0 if since is None else self._clock.now() - since
-        paths = self._paths = self._paths or paths_to(self._setup.graph)
+        if self._paths is None and since is not None:
+            self._paths = paths_to(self._setup.graph)  # not before there is anything on its way
         params, keeping = self._operations().params, self._operations().keeper.status
         report, made_on = self._reports.merged(), self._ground.made_on
         hosts, where = self._hosts(), self._ground.where
-        status = make_status(self._setup, self._machine, report, params, keeping, uptime, paths, made_on, hosts, where)
+        status = make_status(
+            self._setup, self._machine, report, params, keeping, uptime, self._paths or {}, made_on, hosts, where
+        )
         return {**status, "doing": self._environments.doing}

@@ -111,6 +111,8 @@ def place(
 # -- what belongs together -----------------------------------------------------------------------------
 def together(graph: Graph) -> list[list[str]]:
     """The nodes by who has to be on one host."""
+    if all(node.placement.near is None for node in graph.nodes.values()):
+        return [[name] for name in graph.nodes]
     import networkx as nx
 
     near: nx.Graph[str] = nx.Graph()

@@ -28,6 +28,7 @@ from rena_graph.runtime.hosts.environment import has_own
 from rena_graph.runtime.launch.control_link import ControlLink, error_of
 from rena_graph.runtime.launch.handle import POLL, RunHandle
 from rena_graph.runtime.launch.runs import write_facts
+from rena_graph.runtime.launch.session_start import SessionAhead, start_session
 from rena_graph.runtime.options import LaunchOptions
 from rena_graph.runtime.run_setup import Outcome, RunSetup
 from rena_graph.runtime.session import LET_GO
@@ -56,7 +57,12 @@ def choose_transport(graph: Graph, asked: str | None) -> Literal["ring", "zmq"]:
     return "zmq"
 
 
-def launch(graph: Graph, options: LaunchOptions | None = None, settings: Sequence[str] = ()) -> Run:
+def launch(
+    graph: Graph,
+    options: LaunchOptions | None = None,
+    settings: Sequence[str] = (),
+    ahead: SessionAhead | None = None,
+) -> Run:
     """Make a run's folders and its handle; :meth:`Run.start` starts it.
 
     Parameters
@@ -67,6 +73,8 @@ def launch(graph: Graph, options: LaunchOptions | None = None, settings: Sequenc
         How.
     settings : sequence of str
         What the command line's ``--set`` changed in the graph, for the record.
+    ahead : SessionAhead | None
+        The session process, where it is there already; whoever started it ends it if the run does not start.
     """
     options = options or LaunchOptions()
     if options.debug is not None and has_own(graph, options.debug):
@@ -98,7 +106,7 @@ def launch(graph: Graph, options: LaunchOptions | None = None, settings: Sequenc
             "options": asdict(options),
         },
     )
-    return Run(RunSetup(run_id, graph, folder, runtime, transport, options))
+    return Run(RunSetup(run_id, graph, folder, runtime, transport, options), ahead)
 
 
 class Run(RunHandle):
@@ -108,9 +116,10 @@ class Run(RunHandle):
     ``run.params["node"]["x"] = 3`` changes a parameter while it runs.
     """
 
-    def __init__(self, setup: RunSetup) -> None:
+    def __init__(self, setup: RunSetup, ahead: SessionAhead | None = None) -> None:
         super().__init__(setup.id, setup.folder, setup.runtime)
         self._setup = setup
+        self._ahead = ahead
         self._session: subprocess.Popen[bytes] | None = None
         self._detached = False
 
@@ -135,16 +144,8 @@ class Run(RunHandle):
             setup.graph.document.model_dump_json(indent=2, by_alias=True, exclude_none=True)
         )
         path = setup.save()
-        log = (self.folder / "session.log").open("wb")
         progress("starting Ray" if setup.options.address == "local" else f"joining Ray at {setup.options.address}")
-        with log:
-            self._session = subprocess.Popen(
-                [sys.executable, "-m", "rena_graph.runtime.session.process", str(path)],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        self._session = start_session(path, self.folder / "session.log", self._ahead)
         try:
             self._wait_for_socket(look)
             self._wait_until_running(progress, look)

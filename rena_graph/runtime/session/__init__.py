@@ -2,3 +2,5 @@
 
 LET_GO = b"let go\n"
 """What a launcher writes to the session process that is to go on without it."""
+AHEAD = "--ahead"
+"""Instead of a run's setup file: the session process is told later which run it is for."""

@@ -2,7 +2,8 @@
 
 Run as ``python -m rena_graph.runtime.session.process SETUP_FILE`` in a Unix session of its own, so that a Ctrl-C in the
 launcher's terminal does not reach Ray's processes. Its standard input is a pipe that the launcher holds: when it
-closes, the launcher is gone, and the run ends, unless it was launched to outlive it, or was let go.
+closes, the launcher is gone, and the run ends, unless it was launched to outlive it, or was let go. With ``--ahead
+local`` or ``--ahead joined`` in place of the file it is told there which one it is; see :mod:`.ahead`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from rena_graph.errors import EnvironmentRefused, ExitCode, RenaGraphError
 from rena_graph.runtime.alive import hold_alive, hold_session
 from rena_graph.runtime.coordinator.signals import Event, LauncherGone, RayLost, StopAsked
 from rena_graph.runtime.run_setup import Outcome, RunSetup
-from rena_graph.runtime.session import LET_GO, reaper
+from rena_graph.runtime.session import AHEAD, LET_GO, reaper
+from rena_graph.runtime.session.ahead import wait_for_run
 from rena_graph.runtime.session.limits import allow_open_files, allow_processes
 from rena_graph.runtime.session.local_ray import join_ray, prepare_environment, start_local_ray
 from rena_graph.runtime.session.ray_watch import RayWatch, ray_processes
@@ -37,6 +39,8 @@ FORCE_AFTER = 6.0
 """Seconds after the launcher's or Ray's end at which the run is taken down, whatever it is doing."""
 RAY_ENDS_WITHIN = 10.0
 """Seconds that a Ray of the run's own has to end once nothing runs on it any more; it takes less than one."""
+PRELOADED = ("rena_graph.runtime.node.process",)
+"""What every process of a run needs most of, be it the coordinator, a host agent or a node."""
 COORDINATOR_MADE_WITHIN = 30.0
 """Seconds that Ray has to make a coordinator's successor."""
 
@@ -91,7 +95,7 @@ class Session:
         setup = self._setup
         if self._local:
             prepare_environment(setup.runtime / "token")
-            start_local_ray(setup.namespace, setup.runtime / "ray")
+            start_local_ray(setup.namespace, setup.runtime / "ray", PRELOADED)
         else:
             prepare_environment(None)
             join_ray(setup.namespace, setup.options.address)
@@ -146,7 +150,7 @@ class Session:
         """Make the next coordinator, which goes on where the one before stopped; gives its whole life to wait for."""
         import ray
 
-        from rena_graph.runtime.coordinator.actor import CoordinatorActor
+        from rena_graph.runtime.coordinator.front import CoordinatorActor
 
         here = f"node:{ray.util.get_node_ip_address()}"
         self._coordinator = (
@@ -305,4 +309,5 @@ def main(path: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    told = wait_for_run(own=sys.argv[2] == "local") if sys.argv[1] == AHEAD else sys.argv[1]
+    sys.exit(0 if told is None else main(told))
