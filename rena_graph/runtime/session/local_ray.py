@@ -14,6 +14,9 @@ __all__ = ["join_ray", "prepare_environment", "settle_environment", "start_local
 
 OBJECT_STORE_BYTES = 80 << 20
 """Ray's smallest; no sample ever goes through it."""
+_CONNECTING = {"RAY_raylet_client_connect_timeout_milliseconds": "20", "RAY_raylet_client_num_connect_attempts": "500"}
+"""A host process looks for the object store that it has just started, and now and then is a moment too early. Left
+alone it then waits for a whole second, ten times at most."""
 PRELOAD = "RAY_preload_python_modules"
 """Where Ray's host process reads what workers are to import beforehand; one that is missing there harms nobody."""
 
@@ -30,6 +33,8 @@ def settle_environment(own: bool) -> None:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ["RAY_DEDUP_LOGS"] = "0"
     if own:
+        if _CONNECTING.keys().isdisjoint(os.environ):
+            os.environ.update(_CONNECTING)
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ.pop("RAY_AUTH_TOKEN", None)
         os.environ.pop("RAY_ADDRESS", None)
