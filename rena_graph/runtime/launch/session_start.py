@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -25,9 +26,9 @@ class SessionAhead:
     """
 
     def __init__(self, own: bool) -> None:
-        self._process: subprocess.Popen[bytes] | None = _start(
-            AHEAD, "local" if own else "joined", words=subprocess.DEVNULL
-        )
+        self._process: subprocess.Popen[bytes] | None = None
+        with suppress(OSError):  # no more processes, no memory: the run's own start meets that again, and says it
+            self._process = _start(AHEAD, "local" if own else "joined", words=subprocess.DEVNULL)
 
     def take(self, setup: Path, log: Path) -> subprocess.Popen[bytes] | None:
         """Give it its run, and the process to whoever asks; None where it is no longer there.
@@ -43,6 +44,7 @@ class SessionAhead:
         if process is None:
             return None
         assert process.stdin is not None
+        log.touch()
         try:
             # Not into the file's buffer, which would be written once more when it is closed.
             os.write(process.stdin.fileno(), json.dumps([str(setup), str(log)]).encode() + b"\n")
