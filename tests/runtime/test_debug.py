@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import pty
 import random
-import select
 import signal
-import subprocess
-import sys
-import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,67 +14,12 @@ from typing import Any
 import pytest
 
 from rena_graph.errors import ExitCode
-from tests.limits import LIMIT
 from tests.runtime.live import SCRIPTS, counter, document, wait_until
+from tests.runtime.terminals import CTRL_C, Terminal, launched_on_terminal
 
 pytestmark = pytest.mark.ray
 
 PROMPT = "(Pdb) "
-CTRL_C = "\x03"
-
-
-class Terminal:
-    """A process with a terminal of its own, and everything that this has shown."""
-
-    def __init__(self, process: subprocess.Popen[bytes], master: int, name: str) -> None:
-        self.process = process
-        self._master = master
-        self._name = name
-        self.shown = ""
-        self._seen = 0
-
-    def type(self, keys: str) -> None:
-        os.write(self._master, keys.encode())
-
-    def until(self, text: str) -> str:
-        """Wait until the terminal shows `text`, after what was waited for before; what it showed on the way."""
-        begin = self._seen
-        while (found := self.shown.find(text, self._seen)) < 0:
-            assert self._read(LIMIT), f"the terminal does not show {text!r}:\n{self.shown}"
-        self._seen = found + len(text)
-        return self.shown[begin : self._seen]
-
-    def _read(self, limit: float) -> bool:
-        if not select.select([self._master], [], [], limit)[0]:
-            return False
-        try:
-            read = os.read(self._master, 65536)
-        except OSError:  # nobody has the other end open any more
-            return False
-        self.shown += read.decode("utf-8", "replace").replace("\r\n", "\n")
-        return bool(read)
-
-    def end(self) -> int:
-        """Wait for the process's end; its exit code."""
-        while self._read(LIMIT):
-            pass
-        return self.process.wait(LIMIT)
-
-    @property
-    def run_folder(self) -> Path:
-        runs = Path(os.environ["XDG_STATE_HOME"]) / "rena_graph" / "runs"
-        (folder,) = runs.glob(f"*-{self._name}-*")
-        return folder
-
-    def console(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in (self.run_folder / "console.jsonl").read_text().splitlines()]
-
-    def told(self, text: str) -> bool:
-        return any(text in record["text"] for record in self.console())
-
-    def outcome(self) -> dict[str, Any]:
-        outcome: dict[str, Any] = json.loads((self.run_folder / "outcome.json").read_text())
-        return outcome
 
 
 @contextmanager
@@ -92,25 +31,11 @@ def debugging(address: str, at: int, *options: str, fails_at: int = -1, **more: 
     path = SCRIPTS / f"{name}.json"
     doc = document({"C": counter(100)}, {"here": here, "neighbour": neighbour})
     path.write_text(json.dumps({**doc, "name": name}))
-    master, slave = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "rena_graph.cli", "launch", path, "--debug", "here", "--address", address, *options],
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-        start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-        env={**os.environ, "TERM": "dumb"},
-    )
-    os.close(slave)
     try:
-        yield Terminal(process, master, name)
+        with launched_on_terminal(name, path, "--debug", "here", "--address", address, *options) as terminal:
+            yield terminal
     finally:
         path.unlink()
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-        os.close(master)
 
 
 def test_breakpoint_stops_in_the_node_and_the_others_go_on(ray_address: str) -> None:

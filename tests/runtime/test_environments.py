@@ -19,11 +19,12 @@ from rena_graph.errors import EnvironmentRefused, ExitCode, UsageError
 from rena_graph.graph.load import graph_from_dict
 from rena_graph.runtime.host.environments import EnvironmentMakers
 from rena_graph.runtime.hosts.environment import Wanted
-from rena_graph.runtime.hosts.environment_store import in_use
+from rena_graph.runtime.hosts.environment_store import NOTE, environments_dir, in_use
 from rena_graph.runtime.launch.client import launch
 from rena_graph.runtime.options import LaunchOptions
 from tests.limits import LIMIT
 from tests.runtime.live import SCRIPTS, counter, document, finish, running, told, wait_until
+from tests.runtime.terminals import CTRL_C, launched_on_terminal
 from tests.wheels import make_wheel
 
 
@@ -150,6 +151,35 @@ def test_a_stop_while_packages_are_installed_ends_pip_and_the_run(ray_address: s
     gone, alive = psutil.wait_procs(pips, LIMIT)
     assert not alive
     assert gone
+
+
+@pytest.mark.ray
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_ctrl_c_while_packages_are_installed_ends_the_launch_in_good_order(ray_address: str, tmp_path: Path) -> None:
+    """On a terminal, whose Ctrl-C goes to all that is in front there; pip is not, and ends all the same."""
+    wheel = tmp_path / "rgt_extra-3.1-py3-none-any.whl"
+    os.mkfifo(wheel)
+    script = (SCRIPTS / "tells_packages.py").read_text()
+    (tmp_path / "tells_packages.py").write_text(script)
+    node = telling(tmp_path / "out.json", pip=[f"rgt-extra @ {wheel.as_uri()}"])
+    path, name = tmp_path / "graph.json", "ctrl-c-in-pip"
+    path.write_text(json.dumps({**document({"C": counter(100)}, {"x": node}), "name": name}))
+    before = environments()
+    with launched_on_terminal(name, path, "--address", ray_address) as terminal:
+        terminal.until("installing packages for node x on host")
+        pips = wait_until(lambda: installing(wheel), what="pip")
+        terminal.type(CTRL_C)
+        terminal.until("stopping; Ctrl-C kills at once")
+        assert terminal.end() == ExitCode.OK
+        assert "Traceback" not in terminal.shown
+        assert terminal.outcome()["ran"] is False
+    _, alive = psutil.wait_procs(pips, LIMIT)
+    assert not alive
+    # What pip had begun is made anew when somebody wants it.
+    begun = set(environments()) - set(before)
+    assert not [name for name in begun if (environments_dir() / name / NOTE).exists()]
+    assert not in_use()
 
 
 def installing(wheel: Path) -> list[psutil.Process]:
