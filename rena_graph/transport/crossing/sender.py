@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import zmq
@@ -22,6 +22,9 @@ from rena_graph.transport.interface import ChunkInfo, EdgeOptions, StreamPort
 from rena_graph.transport.links import open_reader, open_waiter
 from rena_graph.transport.ring_reader import RingReader
 from rena_graph.transport.wire import Codec
+
+if TYPE_CHECKING:
+    from rena_graph.kernel._core import Outlet
 
 __all__ = ["PIECE_BYTES", "Sender", "tune"]
 
@@ -169,15 +172,26 @@ class Sender:
                 self._socket.poll(int(_NAP * 1000))
 
     def _wait(self, deadline: float) -> None:
-        """For the ring; what comes is mostly sent before this returns."""
-        flow = self._flow
-        if self._outlet is None or not flow.smooth:
+        """For the ring; what is small is sent before this returns, and nothing else looked at until then."""
+        flow, outlet = self._flow, self._outlet
+        if outlet is None or not flow.smooth:
             self._waiter.wait(deadline, True)
             return
-        at = flow.next + self._begin
-        sent = self._outlet.wait_and_send(deadline, flow.generation, at, flow.next, flow.allowed)
-        if sent > 0:
+        while allowed := flow.allowed:
+            sent = outlet.wait_and_send(deadline, flow.generation, flow.next + self._begin, flow.next, allowed)
+            if sent <= 0:
+                return  # its time is up, somebody rang, or it is for Python to see to
             flow.sent(Span(flow.next, sent, 0))
+            # What came with it: no bell rings for that again.
+            if self._send_waiting(outlet) < 0 or time.monotonic() >= deadline:
+                return
+
+    def _send_waiting(self, outlet: Outlet) -> int:
+        """Send what is small and allowed; -1 where something else comes next, else 0."""
+        flow = self._flow
+        while (sent := outlet.send(flow.generation, flow.next + self._begin, flow.next, flow.allowed)) > 0:
+            flow.sent(Span(flow.next, sent, 0))
+        return sent
 
     def _hear(self) -> bool:
         """Whether the receiver said anything."""

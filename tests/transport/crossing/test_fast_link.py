@@ -103,7 +103,7 @@ def test_the_same_leaves_whoever_sends_it(steps: list[Any]) -> None:
             assert leaving.senders[0]._flow.__dict__ == leaving.senders[1]._flow.__dict__
 
 
-def test_a_chunk_leaves_while_its_sender_waits_for_it() -> None:
+def test_all_that_is_there_leaves_while_its_sender_waits_for_it() -> None:
     with ExitStack() as stack:
         leaving = Leaving(stack)
         sender = leaving.senders[0]
@@ -111,10 +111,26 @@ def test_a_chunk_leaves_while_its_sender_waits_for_it() -> None:
         sender._wait(0.0)
         assert leaving.sent() == [[], []]
         leaving.writer.publish(numbered(0, 5, CHANNELS), stamps(0, 5), 0.25)
+        leaving.writer.publish(numbered(5, 3, CHANNELS), stamps(5, 3), 0.5)
+        sender._wait(0.0)
+        codec = SmallCodec(SPEC)
+        frames = [
+            [codec.encode(1, 0, 0, 0.25, numbered(0, 5, CHANNELS), stamps(0, 5))],
+            [codec.encode(1, 0, 5, 0.5, numbered(5, 3, CHANNELS), stamps(5, 3))],
+        ]
+        assert leaving.sent() == [frames, []]
+        assert sender._flow.next == 8
+
+
+def test_a_sender_that_may_send_no_more_does_not_wait_for_the_ring() -> None:
+    with ExitStack() as stack:
+        leaving = Leaving(stack)
+        sender = leaving.senders[0]
+        sender._flow.hear(Grant("s", 1, 0, 0, 0, 5))
+        leaving.writer.publish(numbered(0, 8, CHANNELS), stamps(0, 8))
         sender._wait(math.inf)
-        frame = SmallCodec(SPEC).encode(1, 0, 0, 0.25, numbered(0, 5, CHANNELS), stamps(0, 5))
-        assert leaving.sent() == [[[frame]], []]
         assert sender._flow.next == 5
+        assert len(leaving.sent()[0]) == 1
 
 
 # -- in -----------------------------------------------------------------------------------------------
