@@ -106,6 +106,10 @@ def test_a_panel_for_each_series_and_none_for_what_was_not_measured(tmp_path: Pa
     draw(made(Measured(MADE, 1.0), Measured(MADE, 1.0), Measured(Series("hosts", "", ""), 0.0)), tmp_path / "g.svg")
     text = (tmp_path / "g.svg").read_text()
     assert text.count("<!-- nodes: nodes beside each other -->") == 2
+    # What grows has its own sizes at the ticks, and no number is a power or has a factor.
+    assert text.count("<!-- 10,000 -->") == 2
+    assert r"\times" not in text
+    assert r"10^" not in text
 
 
 # -- the series --------------------------------------------------------------------------------------

@@ -14,6 +14,8 @@ from rena_graph.errors import EnvironmentRefused
 __all__ = ["draw"]
 
 _COLUMNS = 2
+_SMALL = 7
+"""Of the numbers at the ticks, in points."""
 
 
 def draw(report: GrowthReport, path: Path) -> None:
@@ -54,15 +56,38 @@ def _panel(panel: Any, series: Series) -> None:
         for line in others:
             _draw_line(right, series, line, next(colours), "--")
         right.set_yscale("log")
+        _few_labels(right.yaxis)
+        right.tick_params(labelsize=_SMALL)
         right.set_ylabel(", ".join(dict.fromkeys(line.unit for line in others)))
         more = right.get_legend_handles_labels()
         handles, labels = handles + more[0], labels + more[1]
     panel.set_xscale("log")
     panel.set_yscale("log")
+    _few_labels(panel.yaxis)
+    panel.set_xticks(series.sizes, [_plain(size) for size in series.sizes])
+    panel.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
+    panel.tick_params(labelsize=_SMALL)
     panel.set_xlabel(series.across)
     panel.set_title(f"{series.name}: {series.title}", fontsize=8)
     panel.grid(alpha=0.3)
     panel.legend(handles, labels, fontsize=6)
+
+
+def _few_labels(axis: Any) -> None:
+    """As many ticks with a number as can be read, whether the axis spans many powers of ten or less than one."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    low, high = axis.get_view_interval()
+    powers = math.log10(high / low)
+    steps = (1.0,) if powers > 3 else (1.0, 2.0, 5.0) if powers > 1 else (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 9.0)
+    axis.set_major_locator(LogLocator(subs=steps))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: _plain(value)))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _plain(value: float) -> str:
+    """Without powers of ten, which are hard to read where they are small."""
+    return f"{value:,.10g}"
 
 
 def _draw_line(panel: Any, series: Series, line: Line, colour: str, style: str) -> None:
