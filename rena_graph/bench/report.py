@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rena_graph.bench.figures import Figure, Spread
-from rena_graph.bench.machine import describe_machine, machine_lines
+from rena_graph.bench.figures import Figure
+from rena_graph.bench.machine import describe_machine
+from rena_graph.bench.record import Record, aligned, number_text, spread_text
 from rena_graph.bench.rows import ROWS, Bench, measure_row
 from rena_graph.errors import ExitCode, RenaGraphError
 
-__all__ = ["Report", "RowResult", "run_rows", "spread_text", "table_lines"]
+__all__ = ["Report", "RowResult", "run_rows", "table_lines"]
 
 _HEADER = ("measured", "ours", "against", "", "ratio", "target", "")
 
@@ -39,19 +39,9 @@ class RowResult:
 
 
 @dataclass(frozen=True)
-class Report:
-    """What was measured, on what, and how.
+class Report(Record):
+    """The rows, and what they come to."""
 
-    Attributes
-    ----------
-    started : float
-        Seconds since 1970.
-    """
-
-    started: float
-    rounds: int
-    quick: bool
-    machine: dict[str, Any]
     rows: tuple[RowResult, ...] = field(default=())
 
     @property
@@ -72,12 +62,11 @@ class Report:
             }
             for row in self.rows
         ]
-        head = {"started": self.started, "rounds": self.rounds, "quick": self.quick, "machine": self.machine}
-        return {"rena_graph_bench": 1, **head, "rows": rows}
+        return {"rena_graph_bench": 1, **self.head(), "rows": rows}
 
     def lines(self) -> list[str]:
         """For people: the machine, a table a row, and what it comes to."""
-        lines = [*machine_lines(self.machine), f"{self.rounds} rounds; medians, with [min max] over the rounds"]
+        lines = self.head_lines()
         for row in self.rows:
             lines += ["", f"{row.name}: {ROWS[row.name].title} ({row.seconds:.0f} s)"]
             lines += [f"    target: {ROWS[row.name].target}"]
@@ -109,9 +98,7 @@ def run_rows(
 
 def table_lines(figures: Sequence[Figure]) -> list[str]:
     """One line a figure, in columns."""
-    table = [_HEADER, *map(_cells, figures)]
-    widths = [max(len(row[i]) for row in table) for i in range(len(_HEADER))]
-    lines = ["    " + "  ".join(cell.ljust(n) for cell, n in zip(row, widths, strict=True)).rstrip() for row in table]
+    lines = aligned([_HEADER, *map(_cells, figures)])
     for figure in figures:
         if figure.missing:
             lines.append(f"    {figure.what}: {figure.missing}")
@@ -121,7 +108,7 @@ def table_lines(figures: Sequence[Figure]) -> list[str]:
 def _cells(figure: Figure) -> tuple[str, ...]:
     bounds = (("≤", figure.at_most), ("≥", figure.at_least))
     target = " ".join(
-        f"{sign} {_number(bound)}" + (" ×" if figure.against else "") for sign, bound in bounds if bound is not None
+        f"{sign} {number_text(bound)}" + (" ×" if figure.against else "") for sign, bound in bounds if bound is not None
     )
     return (
         figure.what,
@@ -132,25 +119,6 @@ def _cells(figure: Figure) -> tuple[str, ...]:
         target,
         {"met": "met", "missed": "MISSED", "not measured": "not measured", "no target": ""}[figure.verdict],
     )
-
-
-def spread_text(values: Sequence[float]) -> str:
-    """The median, and the smallest and the largest where there are several; empty where there is none."""
-    spread = Spread.of(values)
-    if math.isnan(spread.median):
-        return ""
-    if len(values) == 1:
-        return _number(spread.median)
-    return f"{_number(spread.median)} [{_number(spread.low)} {_number(spread.high)}]"
-
-
-def _number(value: float) -> str:
-    """Three digits that matter."""
-    if math.isnan(value):
-        return "?"
-    if value == 0 or abs(value) >= 100:
-        return f"{value:.0f}"
-    return f"{value:.3g}"
 
 
 def _conclusion(report: Report) -> list[str]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from rena_graph.bench.growth.series import SERIES, Line, Series, measure_series
-from rena_graph.bench.machine import describe_machine, machine_lines
-from rena_graph.bench.report import spread_text
+from rena_graph.bench.machine import describe_machine
+from rena_graph.bench.record import Record, aligned, spread_text
 from rena_graph.bench.rows import Bench
 from rena_graph.errors import ExitCode, RenaGraphError
 
@@ -33,19 +33,9 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class GrowthReport:
-    """What was measured, on what, and how.
+class GrowthReport(Record):
+    """The series."""
 
-    Attributes
-    ----------
-    started : float
-        Seconds since 1970.
-    """
-
-    started: float
-    rounds: int
-    quick: bool
-    machine: dict[str, Any]
     measured: tuple[Measured, ...]
 
     @property
@@ -56,12 +46,11 @@ class GrowthReport:
     def as_json(self) -> dict[str, Any]:
         """The record."""
         series = [{**each.series.as_json(), "seconds": each.seconds, "failure": each.failure} for each in self.measured]
-        head = {"started": self.started, "rounds": self.rounds, "quick": self.quick, "machine": self.machine}
-        return {"rena_graph_bench_growth": 1, **head, "series": series}
+        return {"rena_graph_bench_growth": 1, **self.head(), "series": series}
 
     def lines(self) -> list[str]:
         """For people."""
-        lines = [*machine_lines(self.machine), f"{self.rounds} rounds; medians, with [min max] over the rounds"]
+        lines = self.head_lines()
         for each in self.measured:
             lines += ["", f"{each.series.name}: {each.series.title} ({each.seconds:.0f} s)"]
             lines += [f"    not measured: {each.failure}"] if each.failure else series_lines(each.series)
@@ -98,8 +87,7 @@ def series_lines(series: Series) -> list[str]:
     head = (series.across, *(f"{line.what} [{line.unit}]" for line in series.lines))
     columns = [_column(line) for line in series.lines]
     rows = [(f"{size:,.0f}", *cells) for size, *cells in zip(series.sizes, *columns, strict=True)]
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    lines = ["    " + "  ".join(cell.rjust(n) for cell, n in zip(row, widths, strict=True)) for row in (head, *rows)]
+    lines = aligned([head, *rows], right=True)
     return [*lines, f"    left out: {series.skipped}"] if series.skipped else lines
 
 

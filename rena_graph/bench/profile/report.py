@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rena_graph.bench.machine import describe_machine, machine_lines
+from rena_graph.bench.machine import describe_machine
 from rena_graph.bench.profile.paths import PATHS, PathProfile, profile_path
-from rena_graph.bench.report import spread_text
+from rena_graph.bench.record import Record, aligned, spread_text
 from rena_graph.bench.rows import Bench
 from rena_graph.errors import ExitCode, RenaGraphError
 
@@ -17,13 +17,9 @@ __all__ = ["ProfileReport", "profile_lines", "run_paths"]
 
 
 @dataclass(frozen=True)
-class ProfileReport:
-    """What was measured, on what; a path that could not be profiled says why in `failures`."""
+class ProfileReport(Record):
+    """The paths; one that could not be profiled says why in `failures`."""
 
-    started: float
-    rounds: int
-    quick: bool
-    machine: dict[str, Any]
     profiles: tuple[PathProfile, ...]
     failures: dict[str, str]
     exit_code: ExitCode
@@ -32,17 +28,14 @@ class ProfileReport:
         """The record."""
         return {
             "rena_graph_bench_profile": 1,
-            "started": self.started,
-            "rounds": self.rounds,
-            "quick": self.quick,
-            "machine": self.machine,
+            **self.head(),
             "profiles": [each.as_json() for each in self.profiles],
             "failures": self.failures,
         }
 
     def lines(self) -> list[str]:
         """For people."""
-        lines = [*machine_lines(self.machine), f"{self.rounds} rounds; processor time, medians with [min max]"]
+        lines = self.head_lines("processor time, ")
         for each in self.profiles:
             lines += ["", f"{each.name}: {each.title}", *profile_lines(each)]
         return [*lines, *(f"{name}: not profiled: {why}" for name, why in self.failures.items())]
@@ -68,6 +61,4 @@ def profile_lines(profile: PathProfile) -> list[str]:
     """A line a step, and what the thread took in all."""
     rows = [(step.what, f"{step.calls:.1f}", f"{spread_text(step.microseconds)} µs") for step in profile.steps]
     rows.append(("the whole thread", "", f"{spread_text(profile.whole)} µs"))
-    head = ("step", "calls a chunk", "a chunk")
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    return ["    " + "  ".join(c.ljust(n) for c, n in zip(row, widths, strict=True)).rstrip() for row in (head, *rows)]
+    return aligned([("step", "calls a chunk", "a chunk"), *rows])
