@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,8 @@ from rena_graph.runtime.coordinator.node_actors import KILL_PATIENCE, NodeActors
 from rena_graph.runtime.coordinator.operations import Operations
 from rena_graph.runtime.coordinator.orders import Orders
 from rena_graph.runtime.coordinator.other_hosts import OtherHosts
-from rena_graph.runtime.coordinator.rate_keeper import Command
+from rena_graph.runtime.coordinator.pause import Pause
+from rena_graph.runtime.coordinator.rate_keeper import Command, RateKeeper
 from rena_graph.runtime.coordinator.reports import Reports
 from rena_graph.runtime.coordinator.signals import (
     EndRun,
@@ -56,6 +56,9 @@ __all__ = ["CoordinatorLife"]
 log = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.1
+"""Between two looks at the time, while it may bring something: something is due, or other hosts may fall silent."""
+CALM_SECONDS = 0.5
+"""The same while all nodes run on one host: each wake-up costs more than what is done in it."""
 CLOSE_PATIENCE = 15.0
 """Seconds that the host agent has to take everything down."""
 RELOAD_SECONDS = 0.25
@@ -104,6 +107,7 @@ class CoordinatorLife:
         self._tasks: set[asyncio.Task[None]] = set()
         self._begun = asyncio.Event()
         self._ended = asyncio.Event()
+        self._pause = Pause()
         self._server = ControlServer(setup.socket, self._books.noting(self._answer))
 
     # -- life ----------------------------------------------------------------------------------------
@@ -121,12 +125,17 @@ class CoordinatorLife:
         self._begun.set()
         await self._server.start()
         while not self._ended.is_set():
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._ended.wait(), TICK_SECONDS)
+            await self._pause.sleep(self._until_tick())
             self._others.look()
-            self._hear(StopAsked("the time is over") if self._answers.time_is_over() else Tick())
+            self._hear(StopAsked("the time is over") if self._answers.time_left() <= 0 else Tick())
         await self._server.close()
         return int(self._machine.exit_code)
+
+    def _until_tick(self) -> float:
+        """Seconds after which time may have brought something."""
+        if self._machine.waits or self._others.watched:
+            return TICK_SECONDS
+        return min(CALM_SECONDS, max(TICK_SECONDS, self._answers.time_left()))
 
     def _take_over(self, saved: dict[str, Any]) -> list[Instruction]:
         """Know what the coordinator before knew, find what it has started, and go on."""
@@ -187,6 +196,8 @@ class CoordinatorLife:
         if instructions or not isinstance(event, (Tick, StaleSeen)):
             self._remember()
         self._do(instructions)
+        if self._machine.waits:
+            self._pause.within(TICK_SECONDS)
         self._books.heard(self._machine.phase.value, self._machine.nodes)
 
     def _do(self, instructions: list[Instruction]) -> None:
@@ -235,9 +246,7 @@ class CoordinatorLife:
                 self._reports.heard(host, beat["report"])
                 # Once a beat, not once for each host of them.
                 if self._ground.is_here(host) and self._reports.complete(self._agents.lives):
-                    if self._machine.phase is Phase.RUNNING:
-                        self._keep_rates()
-                    self._books.reported(self._answers.known())
+                    self._look_at_report(self._reports.merged())
             self._hear(StaleSeen(self._reports.heard_stale(host, beat["stale"])))
         return Heard.TAKEN
 
@@ -290,14 +299,23 @@ class CoordinatorLife:
         self._actors.end_all()
         self._agents.end()
         self._ended.set()
+        self._pause.end()
 
-    def _keep_rates(self) -> None:
-        for reaction in self._operations.keeper.heard(self._reports.merged(), self._machine.nodes, self._clock.now()):
+    def _look_at_report(self, report: dict[str, Any]) -> None:
+        keeper = self._operations.keeper
+        if self._machine.phase is Phase.RUNNING:
+            self._keep_rates(keeper, report)
+        keeping = {name: keeper.status(name) for name in self._machine.nodes}
+        self._books.reported(report, keeping, self._answers.known)
+
+    def _keep_rates(self, keeper: RateKeeper, report: dict[str, Any]) -> None:
+        commands: list[tuple[str, dict[str, Any]]] = []
+        for reaction in keeper.heard(report, self._machine.nodes, self._clock.now()):
             if isinstance(reaction, Command):
-                self._spawn(
-                    self._commands.command(reaction.node, {**reaction.message, "version": self._clock.now_ns()})
-                )
+                commands.append((reaction.node, {**reaction.message, "version": self._clock.now_ns()}))
             elif isinstance(reaction, Say):
                 self._do([reaction])
             else:
                 self._hear(reaction)
+        if commands:
+            self._spawn(self._commands.command_many(commands))

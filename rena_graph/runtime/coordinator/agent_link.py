@@ -76,6 +76,7 @@ class AgentLink:
             "lifetime": "detached",
             "max_concurrency": 8,
             "get_if_exists": True,
+            "enable_task_events": False,  # each call of it would be noted, and the notes sent on
         }
         namespace = self._setup.namespace
         name = agent_name(self._part.name, life)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -83,10 +84,12 @@ class Answers:
             detail = merged_details(await self._agents.may_all("metrics", within=METRICS))
         return metrics_answer(await self.status(), detail, time.process_time())
 
-    def time_is_over(self) -> bool:
-        """Whether the run has lasted for as long as it was to."""
+    def time_left(self) -> float:
+        """Seconds until the run has lasted for as long as it was to; all of them before its first sample."""
         run_for, since = self._setup.options.run_for, self._since()
-        return run_for is not None and since is not None and self._clock.now() - since >= run_for
+        if run_for is None:
+            return math.inf
+        return run_for - (0.0 if since is None else self._clock.now() - since)
 
     def known(self) -> dict[str, Any]:
         """The status as far as it is known; nobody is asked."""

@@ -85,12 +85,13 @@ class RunBooks:
         """The state machine has heard something; perhaps it changed."""
         self._journal.look(phase, nodes)
 
-    def reported(self, status: Mapping[str, Any]) -> None:
-        """A host has reported."""
-        keeping = {name: node.get("keeping") for name, node in status["nodes"].items()}
-        self._journal.look_at_report(status, keeping)
+    def reported(
+        self, report: Mapping[str, Any], keeping: Mapping[str, Any], status: Callable[[], Mapping[str, Any]]
+    ) -> None:
+        """The hosts have reported this, nodes keep their rates like that; `status` gives all that is known."""
+        self._journal.look_at_report(report, keeping)
         if abs(self._unix() - self._written) >= STATISTICS_EVERY:  # it may have been set back
-            self._write_statistics(status, final=False)
+            self._write_statistics(status(), final=False)
         self._wall.offset()
 
     def _clock_was_set(self, seconds: float) -> None:

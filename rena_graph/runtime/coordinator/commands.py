@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from ray.exceptions import RayActorError, RayError
 
 from rena_graph.errors import ExitCode, RenaGraphError
 from rena_graph.runtime.clock import Clock
-from rena_graph.runtime.coordinator.agent_link import AgentGone
+from rena_graph.runtime.coordinator.agent_link import AgentGone, AgentLink
 from rena_graph.runtime.coordinator.agents import Agents
 from rena_graph.runtime.coordinator.environments import Environments
 from rena_graph.runtime.coordinator.groundwork import Groundwork
@@ -221,3 +221,12 @@ class Commands:
         record = self._machine.nodes[node]
         if record.run_sent and record.state in ALIVE:
             await self._agents.have(node, "command", record.epoch, message)
+
+    async def command_many(self, orders: Sequence[tuple[str, dict[str, Any]]]) -> None:
+        """The same to several nodes, with one call to each host."""
+        by_host: dict[AgentLink, list[tuple[str, int, dict[str, Any]]]] = {}
+        for node, message in orders:
+            record = self._machine.nodes[node]
+            if record.run_sent and record.state in ALIVE:
+                by_host.setdefault(await self._agents.of(node), []).append((node, record.epoch, message))
+        await asyncio.gather(*(link.have("commands", told) for link, told in by_host.items()))

@@ -90,6 +90,11 @@ class HostWatch:
         if known is None or known.state is HostState.UP:
             self._hosts[host] = _Host(now, now, made_within=MADE_WITHIN if known is None else MADE_ANEW_WITHIN)
 
+    @property
+    def any(self) -> bool:
+        """Whether any host is, or was, waited for."""
+        return bool(self._hosts)
+
     def is_lost(self, host: str) -> bool:
         """Whether this host is no part of the run any more."""
         return host in self._hosts and self._hosts[host].state is HostState.LOST

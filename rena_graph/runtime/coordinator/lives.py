@@ -76,6 +76,11 @@ class Lives:
         """Whether there are nodes, and none of them lives or will live by itself."""
         return 0 < len(self.records) == self._ended
 
+    @property
+    def waits(self) -> bool:
+        """Whether a life is to begin, or to be ended by force, at some time."""
+        return bool(self._to_restart)
+
     def set(self, record: NodeRecord, state: NodeState) -> None:
         """Enter a state, which must be possible."""
         check_transition(record.state, state)

@@ -94,6 +94,11 @@ class Coordinator:
         return self.run.phase
 
     @property
+    def waits(self) -> bool:
+        """Whether time alone may bring something: where not, a tick changes nothing."""
+        return self.run.phase is not Phase.RUNNING or self.lives.waits
+
+    @property
     def exit_code(self) -> ExitCode:
         """How it ends, as far as is known."""
         return self.run.exit_code

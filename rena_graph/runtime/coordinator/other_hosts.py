@@ -64,6 +64,11 @@ class OtherHosts:
         """Ray's part on that host has ended, and ends its workers."""
         self._follow(self._watch.doom(host, f"Ray's part there (raylet) is lost: {how}", self._clock.now()))
 
+    @property
+    def watched(self) -> bool:
+        """Whether there are any."""
+        return self._watch.any
+
     def look(self) -> None:
         """Time has passed."""
         for change in self._watch.look(self._clock.now()):

@@ -6,12 +6,12 @@ import logging
 import os
 import shutil
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayError
+from ray.exceptions import GetTimeoutError, RayActorError, RayError
 
 from rena_graph.runtime.far_looks import look_at
 from rena_graph.runtime.host.environments import EnvironmentMakers
@@ -72,16 +72,18 @@ class AgentActor:
         """Hand a batch to whoever is the coordinator now; False where it died over it, or another one came."""
         coordinator = self._coordinator
         told = coordinator.notify.remote(self._part.name, self._life, batch)
-        while not ray.wait([told], timeout=LOOK_SECONDS)[0]:
-            if coordinator is not self._coordinator:
+        heard: Heard | None = None
+        while heard is None:
+            try:
+                heard = ray.get(told, timeout=LOOK_SECONDS)
+            except GetTimeoutError:
+                if coordinator is not self._coordinator:
+                    return False
+            except RayActorError:
                 return False
-        try:
-            heard = ray.get(told)
-        except RayActorError:
-            return False
-        except RayError:
-            log.exception("the coordinator could not take %s", batch["events"])
-            return True
+            except RayError:
+                log.exception("the coordinator could not take %s", batch["events"])
+                return True
         if heard is Heard.REPLACED:
             log.warning("another agent has taken over on this host")
             os._exit(0)
@@ -197,6 +199,11 @@ class AgentActor:
     def command(self, node: str, epoch: int, message: dict[str, Any]) -> None:
         """To a node."""
         self._agent.processes.command(node, epoch, message)
+
+    def commands(self, told: Sequence[tuple[str, int, dict[str, Any]]]) -> None:
+        """To several nodes."""
+        for node, epoch, message in told:
+            self.command(node, epoch, message)
 
     def progress(self, node: str, epoch: int) -> dict[str, int]:
         """What of its orders a node has."""

@@ -13,6 +13,7 @@ from rena_graph.errors import RenaGraphError
 from rena_graph.graph.model import Graph
 from rena_graph.runtime.alive import hold_alive
 from rena_graph.runtime.clock import Clock
+from rena_graph.runtime.host.beats import BEAT_SECONDS, Beats
 from rena_graph.runtime.host.bridges import Sinks, Sources
 from rena_graph.runtime.host.crossings import Crossings, Peer
 from rena_graph.runtime.host.lease import ABANDONED_AFTER, LEASE_SECONDS, Lease
@@ -30,16 +31,12 @@ from rena_graph.runtime.plan import HostPaths, Plan
 from rena_graph.streams.spec import StreamSpec
 from rena_graph.transport.board import Board
 
-__all__ = ["BEAT_SECONDS", "HostAgent"]
+__all__ = ["HostAgent"]
 
 log = logging.getLogger(__name__)
 
 log_bridges = logging.getLogger("rena_graph.bridges.host")
 """What whoever runs the graph is to hear of."""
-
-BEAT_SECONDS = 0.25
-REPORT_EVERY = 2
-"""Beats from one full look at the board to the next, which is most of a beat's cost; who asks gets a fresh one."""
 
 
 class HostAgent:
@@ -270,10 +267,11 @@ class HostAgent:
         return False
 
     def _beat_forever(self) -> None:
-        beats = 0
+        beats = Beats(elsewhere=self._part is not None and not self._part.here)
         while not self._closing.wait(BEAT_SECONDS):
-            self._outbox.beat(*self._beat(full=beats % REPORT_EVERY == 0))
-            beats += 1
+            beat, lines, read = self._beat(full=beats.full)
+            if beats.to_tell(silent=bool(beat["stale"]), lines=bool(lines)):
+                self._outbox.beat(beat, lines, read)
             now = self._clock.now_ns() / 1e9
             change = self._lease.look(now)
             if change is not None:
@@ -296,7 +294,7 @@ class HostAgent:
             if full:
                 if self._usage is not None:
                     self._usage.look(now_ns)
-                beat["report"] = self._reader.read(now_ns, whole=whole)
+                beat["report"] = self._reader.read(now_ns, whole=whole, beat=True)
         lines, read = self._tails.read()
         return beat, self._bridge_log.take() + lines, read
 

@@ -15,7 +15,7 @@ WINDOW = 10.0
 LEAST = 20
 """Durations below which it is looked back on longer."""
 EVERY = 1.0
-"""Seconds between two looks at the cells: a quantile costs more than all other figures of a node."""
+"""Seconds that may lie between two looks at the cells: a quantile costs more than all other figures of a node."""
 
 
 class RecentQuantiles:
@@ -35,10 +35,10 @@ class RecentQuantiles:
         self._looks: deque[tuple[int, int, list[int]]] = deque()
         self._known = _quantiles((), shares)
 
-    def read(self, now_ns: int) -> tuple[float | None, ...]:
-        """Seconds, one for each share; None while nothing was counted."""
+    def read(self, now_ns: int, every: float = EVERY) -> tuple[float | None, ...]:
+        """Seconds, one for each share, less than `every` seconds old; None while nothing was counted."""
         looks = self._looks
-        if looks and now_ns - looks[-1][0] < EVERY * 1e9:
+        if looks and now_ns - looks[-1][0] < every * 1e9:
             return self._known
         counts = self._cells.tolist()
         total = sum(counts)

@@ -10,7 +10,7 @@ from typing import Any
 
 from rena_graph.bridges.base import SourceState
 from rena_graph.runtime.host.load import HostLoad, cores, processor_times
-from rena_graph.runtime.host.recent import RecentQuantiles
+from rena_graph.runtime.host.recent import EVERY, RecentQuantiles
 from rena_graph.runtime.hosts.host_clock import clock_facts
 from rena_graph.runtime.lifecycle import ENDED, NodeState
 from rena_graph.runtime.plan import Plan
@@ -18,8 +18,13 @@ from rena_graph.transport.board import Board, EdgeColumn, NodeColumn, Row, Strea
 
 __all__ = ["BoardReader", "stale_nodes"]
 
+_FOR_PHASES = ("out_p95",)
 _HISTOGRAMS = {"loop": 0, "lateness": 1, "age": 2, "output_age": 4}
 
+_DROPPED = [(c.name.removeprefix("DROPPED_").lower(), c) for c in EdgeColumn if c.name.startswith("DROPPED_")]
+
+BEAT_EVERY = 5.0
+"""Seconds that the quantiles in a beat may be old, but for that by which phases are set: who asks gets newer ones."""
 RATE_WINDOW = 2.0
 """Seconds over which a reached rate is measured; three periods where these are longer."""
 
@@ -46,6 +51,7 @@ class BoardReader:
         self._board = board
         self._clock = board.clock
         self._lock = threading.Lock()
+        self._every = EVERY
         self._load = HostLoad()
         self._loops: dict[str, _Series] = {}
         self._produced: dict[str, _Series] = {}
@@ -90,11 +96,11 @@ class BoardReader:
             ("loop_p99",): RecentQuantiles(row.histogram(0), 0.99),
             ("lateness_p99",): RecentQuantiles(row.histogram(1), 0.99),
             ("age_p50", "age_p99"): RecentQuantiles(row.histogram(2), 0.5, 0.99),
-            ("out_p95",): RecentQuantiles(row.histogram(out), 0.95),
+            _FOR_PHASES: RecentQuantiles(row.histogram(out), 0.95),
             ("output_age_p50", "output_age_p99"): RecentQuantiles(row.histogram(4), 0.5, 0.99),
         }
 
-    def read(self, now_ns: int, *, whole: bool = False) -> dict[str, Any]:
+    def read(self, now_ns: int, *, whole: bool = False, beat: bool = False) -> dict[str, Any]:
         """Everything, as JSON-able values.
 
         Parameters
@@ -103,8 +109,11 @@ class BoardReader:
             Monotonic time.
         whole : bool
             Quantiles over the whole run; else over the last ten seconds, or so.
+        beat : bool
+            Nobody has asked for it: most quantiles may be older.
         """
         with self._lock:  # the beats come from another thread than whoever asks for a status now
+            self._every = BEAT_EVERY if beat else EVERY
             host = {"cpu": self._load.read(), "cores": cores()}
             clock = clock_facts(self._clock, now_ns / 1e9)
             graph_time = now_ns / 1e9 + (0.0 if clock is None else clock["offset"])
@@ -140,7 +149,8 @@ class BoardReader:
         age = row.floats[NodeColumn.AGE]
         quantiles: dict[str, float | None] = {}
         for names, recent in self._recent[name].items():
-            quantiles.update(zip(names, recent.whole() if whole else recent.read(now_ns), strict=True))
+            every = EVERY if names == _FOR_PHASES else self._every
+            quantiles.update(zip(names, recent.whole() if whole else recent.read(now_ns, every), strict=True))
         pid = c[NodeColumn.PID]
         had, waited = (processor_times(pid) if pid else None) or (None, None)
         return {
@@ -212,14 +222,10 @@ class BoardReader:
         # Position before production: a sample that arrives in between must not look as if taken before it was made.
         position, start = c[EdgeColumn.POSITION], c[EdgeColumn.START]
         produced = self._produced_here[stream][StreamColumn.PRODUCED]
-        dropped = {
-            column.name.removeprefix("DROPPED_").lower(): c[column]
-            for column in EdgeColumn
-            if column.name.startswith("DROPPED_") and c[column]
-        }
+        dropped = {reason: c[column] for reason, column in _DROPPED if c[column]}
         latency: dict[str, float | int | None] = {}
         if (recent := self._latencies.get(index)) is not None:
-            p50, p99 = recent.whole() if whole else recent.read(now_ns)
+            p50, p99 = recent.whole() if whole else recent.read(now_ns, self._every)
             latency = {"latency_p50": p50, "latency_p99": p99, "ahead": c[EdgeColumn.AHEAD]}
         return {
             "row": index,

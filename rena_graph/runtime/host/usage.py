@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from rena_graph.runtime.host.load import told_by_kernel
 from rena_graph.transport.board import NodeColumn, Row
 
 __all__ = ["GpuMemory", "UsageMeter", "host_usage", "parse_gpu_memory"]
@@ -58,7 +59,7 @@ class UsageMeter:
 def _process(pid: int) -> tuple[int, int] | None:
     """Nanoseconds of processor time, and bytes of resident memory, of a process; None where it is gone."""
     try:
-        raw = Path(f"/proc/{pid}/stat").read_bytes()
+        raw = told_by_kernel(f"/proc/{pid}/stat")
     except OSError:
         return None
     # The name, in parentheses, may hold anything.

@@ -159,6 +159,8 @@ class ConsoleTail:
         records: list[dict[str, Any]] = []
         for path, offset in self._files.items():
             try:
+                if os.stat(path).st_size == offset:
+                    continue
                 with path.open("rb") as file:
                     file.seek(offset)
                     block = file.read(limit)

@@ -161,6 +161,7 @@ class Session:
                 namespace=self._setup.namespace,
                 lifetime="detached",
                 resources={here: 0.001},
+                enable_task_events=False,  # each call of it would be noted, and the notes sent on
             )
             .remote(self._setup)
         )
