@@ -210,7 +210,7 @@ class CoordinatorLife:
                     self._spawn(self._commands.prepare(life, self._me))
                 case KillNode(node, epoch):
                     # Nor this: or for just this node.
-                    self._spawn(self._actors.kill(node, epoch))
+                    self._spawn(self._actors.kill(node, epoch, self._commands.forget(node)))
                 case MoveNodes(moves):
                     # At once, so that whoever is lost next has them; and in the queue, before their lives begin.
                     self._ground.move(moves)

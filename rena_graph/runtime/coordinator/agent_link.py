@@ -138,6 +138,10 @@ class AgentLink:
         """Whether nothing is heard of the host now."""
         return self._quiet.is_set()
 
+    async def silence(self) -> None:
+        """Return once nothing is heard of the host."""
+        await self._quiet.wait()
+
     def be_quiet(self, quiet: bool) -> None:
         """The host is silent, or is heard again: nobody is kept waiting by a silent one."""
         if quiet:

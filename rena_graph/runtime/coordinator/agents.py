@@ -31,6 +31,7 @@ class Agents:
         self._links: dict[str, AgentLink] = {}
         self._layout: Layout | None = None
         self._laid_out = asyncio.Event()
+        self._tasks: set[asyncio.Future[Any]] = set()
 
     def lay_out(self, layout: Layout) -> None:
         """From now on it is known which hosts there are; a second time, that nodes have moved."""
@@ -112,6 +113,20 @@ class Agents:
     async def in_turn(self, node: str, work: Any) -> None:
         """Do what concerns a node; see :meth:`AgentLink.unless_quiet`."""
         await (await self.of(node)).unless_quiet(work)
+
+    async def unless_any_quiet(self, work: Any) -> None:
+        """Do what concerns all hosts; where one is silent, or becomes so, do not wait: it is done when that is back."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        silent = [asyncio.ensure_future(link.silence()) for link in self._links.values() if not link.lost]
+        try:
+            await asyncio.wait([task, *silent], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for waiting in silent:
+                waiting.cancel()
+        if task.done():
+            task.result()
 
     async def may(self, node: str, method: str, *arguments: Any, within: float) -> Any:
         """See :meth:`AgentLink.may`; of the node's host."""

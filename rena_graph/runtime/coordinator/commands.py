@@ -103,6 +103,10 @@ class Commands:
         self._making = making
         self._reports = reports
         self._todo: asyncio.Queue[Instruction] = asyncio.Queue()
+        self._rooms = 0
+        """For nodes that have been moved: how many are being made. Until none is, what concerns these nodes waits."""
+        self._making_room = asyncio.Lock()
+        self._wait_for_room: list[Instruction] = []
         self.running_since: float | None = None
         """When the first sample was let in."""
 
@@ -118,7 +122,10 @@ class Commands:
     async def _carry_out_one(self, instruction: Instruction) -> None:
         match instruction:
             case MoveNodes():
-                await self._make_room()
+                self._rooms += 1
+                await self._agents.unless_any_quiet(self._make_room())
+            case PlaceNode(node) | RunNode(node) | StartNode(node) | StopNode(node) if self._has_no_room(node):
+                self._wait_for_room.append(instruction)
             case RunNode(node, epoch) | StartNode(node, epoch) if self._is_over(node, epoch):
                 pass
             case PlaceNode(node, epoch):
@@ -173,16 +180,35 @@ class Commands:
         """Whether this life of a node ended before it was begun: with its host."""
         return self._machine.nodes[node].epoch != epoch
 
+    def _has_no_room(self, node: str) -> bool:
+        """Whether a node has been moved to where there is no room for it yet, since another host is silent."""
+        return self._rooms > 0 and node in self._machine.run.moves
+
+    def forget(self, node: str) -> bool:
+        """A node is killed: whether it still waited for room, so that no process of it has run; then none will."""
+        kept = [one for one in self._wait_for_room if getattr(one, "node", None) != node]
+        waited, self._wait_for_room = len(kept) < len(self._wait_for_room), kept
+        return waited
+
     async def _make_room(self) -> None:
-        """For nodes that have been moved; what comes after this is done where they are now."""
+        """For nodes that have been moved; what concerns them comes after this, and is done where they are now."""
         try:
-            await self._ground.make_room(self._reports)
+            async with self._making_room:
+                await self._ground.make_room(self._reports)
         except (RayActorError, AgentGone) as error:
             log.warning("a host agent died while nodes were moved: %s", error)  # the next one connects what is missing
         except RenaGraphError as error:
             self._hear(HostFailed(plain(error), error.exit_code))
         except RayError as error:
             self._hear(HostFailed(f"nodes could not be moved: {error}", ExitCode.ENVIRONMENT))
+        finally:
+            self._rooms -= 1
+            if not self._rooms:
+                # Before what has come since, which may be of the same nodes.
+                since = [self._todo.get_nowait() for _ in range(self._todo.qsize())]
+                waited, self._wait_for_room = self._wait_for_room, []
+                for instruction in [*waited, *since]:
+                    self.put(instruction)
 
     async def _start_node(self, node: str, epoch: int) -> None:
         operations = self._operations()

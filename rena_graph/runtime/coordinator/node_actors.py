@@ -161,13 +161,13 @@ class NodeActors:
         await self._agents.have(node, "release")
         self._hear(NodeGone(node, 0, "it ended without a word"))
 
-    async def kill(self, node: str, epoch: int) -> None:
-        """End a process by force; not the launcher's, which ends with the run."""
+    async def kill(self, node: str, epoch: int, never_ran: bool) -> None:
+        """End a process by force; not the launcher's, which ends with the run. Tell of one that there has not been."""
         if node == self._debugged:
             return
         await self._agents.may(node, "kill", epoch, within=KILL_PATIENCE)
         self._end(node, epoch)
-        if not self._records[node].run_sent:
+        if never_ran or not self._records[node].run_sent:
             self._hear(NodeGone(node, epoch, "killed before it ran"))
 
     def _end(self, node: str, epoch: int) -> None:
