@@ -174,7 +174,7 @@ def test_why_no_hosts_can_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.hosts
 def test_the_series_of_hosts_crosses_real_network_cards(monkeypatch: pytest.MonkeyPatch) -> None:
     if reason := spaces.why_not():
-        pytest.skip(reason)
+        pytest.skip(f"needs network namespaces: {reason}")
     monkeypatch.setattr(hosts, "QUICK_SIZES", (3,))
     monkeypatch.setattr(hosts, "QUICK_MESSAGES", 40)
     _, lines, skipped = hosts.measure(Bench(rounds=1, quick=True))

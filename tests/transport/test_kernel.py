@@ -56,7 +56,7 @@ def test_what_is_compiled_is_what_python_takes_it_for(tmp_path: Path) -> None:
     """Also where this tree's own kernel was not built, or is switched off."""
     folder = Path(kernel.__file__).parent
     if refusal := build(folder, tmp_path / file_name()):
-        pytest.skip(f"no kernel can be built here: {refusal}")
+        pytest.skip(f"needs a C compiler: no kernel can be built here: {refusal}")
     spec = spec_from_file_location("_core", tmp_path / file_name())
     assert spec is not None
     core = module_from_spec(spec)
