@@ -176,6 +176,10 @@ class Outputs(dict[str, Any]):
         """How often default timestamps had to be moved forward to the clock, over all outputs."""
         return sum(stamps.reanchored for stamps in self._all_stamps)
 
+    def tell_reanchored(self, name: str, told: Callable[[], None]) -> None:
+        """Call this whenever default timestamps of an output had to be moved forward to the clock."""
+        self._senders[name].stamps.told = told
+
     def go_on(self, last: Mapping[str, float]) -> None:
         """Let default timestamps follow on those that a process before this one gave: seconds, by output."""
         for name, timestamp in last.items():

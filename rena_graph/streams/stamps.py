@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,8 +35,20 @@ class DefaultStamps:
         self._since = 0
         self._count = 0
         self._ready: NDArray[np.float64] | None = None
-        self.reanchored = 0
+        self._reanchored = 0
+        self.told: Callable[[], None] | None = None
+        """Called whenever the stamps had to be moved forward to the clock."""
+
+    @property
+    def reanchored(self) -> int:
         """How often the stamps had to be moved forward to the clock."""
+        return self._reanchored
+
+    @reanchored.setter
+    def reanchored(self, count: int) -> None:
+        self._reanchored = count
+        if self.told is not None:
+            self.told()
 
     @property
     def previous(self) -> float | None:

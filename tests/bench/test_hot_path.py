@@ -25,7 +25,7 @@ from rena_graph.runtime.setup import InputSetup, NodeSetup, OutputSetup
 from rena_graph.script import RenaScript
 from rena_graph.streams.spec import StreamSpec
 from rena_graph.transport import fast
-from rena_graph.transport.board import Board, EdgeColumn, NodeColumn
+from rena_graph.transport.board import Board, EdgeColumn, NodeColumn, StreamColumn
 from rena_graph.transport.interface import EdgeOptions, StreamPort
 from rena_graph.transport.links import create_stream, remove_stream
 
@@ -202,6 +202,19 @@ def held_by_our_code() -> int:
     gc.collect()
     ours = tracemalloc.Filter(True, str(Path(rena_graph.__file__).parent / "*"))
     return sum(trace.size for trace in tracemalloc.take_snapshot().filter_traces([ours]).traces)
+
+
+def test_stamps_that_had_to_catch_up_with_the_clock_are_counted_on_the_board(tmp_path: Path) -> None:
+    with hop(tmp_path / "h") as made:
+        row = made.board.stream(0).ints
+        before = row[StreamColumn.REANCHORED]
+        made.producer.outputs.go_on({"X": made.clock.now() - 1.0})
+        for _ in range(2):
+            made.step(made.out)
+        assert row[StreamColumn.REANCHORED] == before + 1
+        made.producer.outputs.go_on({"X": made.clock.now()})
+        made.step(made.out)
+        assert row[StreamColumn.REANCHORED] == before + 1
 
 
 def test_what_is_counted_after_the_outputs_are_out_is_counted(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from rena_graph.runtime.clock import Clock
 from rena_graph.runtime.node.compiled import open_feed
@@ -20,7 +21,7 @@ from rena_graph.streams.inputs import InputPort, Inputs
 from rena_graph.streams.outputs import OutputPort, Outputs
 from rena_graph.streams.params import Params
 from rena_graph.transport import fast
-from rena_graph.transport.board import Board, StreamColumn
+from rena_graph.transport.board import Board, Row, StreamColumn
 from rena_graph.transport.commit import Commit
 from rena_graph.transport.interface import StreamReader, StreamWriter
 from rena_graph.transport.links import open_reader, open_waiter, open_writer
@@ -34,6 +35,10 @@ READERS_TIMEOUT = 5.0
 
 def _raise(error: Exception) -> None:
     raise error
+
+
+def _reanchored(row: Row) -> None:
+    row.ints[StreamColumn.REANCHORED] += 1
 
 
 class NodeParts:
@@ -77,6 +82,8 @@ class NodeParts:
             channels_first_rule=self._conventions.output_rule,
             node=setup.name,
         )
+        for o in setup.outputs:
+            self.outputs.tell_reanchored(o.name, partial(_reanchored, board.stream(o.port.index)))
         self.writers.extend(open_writer(o.port, board, setup.epoch) for o in setup.outputs)
         if setup.epoch > 0:
             self._go_on()
