@@ -14,9 +14,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,9 @@ class Ticker(RenaScript):
     """Notes when each of its loops began."""
 
     task: Ticking
+    last = math.inf
+    """Time from which on a tick is the last one."""
+    stop: Callable[[], None]
 
     def init(self) -> None:
         """Memory for all of them."""
@@ -76,8 +80,10 @@ class Ticker(RenaScript):
 
     def loop(self) -> None:
         """One tick."""
-        self.times[self.count] = time.monotonic()
+        self.times[self.count] = now = time.monotonic()
         self.count += 1
+        if now >= self.last:
+            self.stop()
         if self.count == self._stall_at:
             time.sleep(self.task.stall)
 
@@ -111,25 +117,20 @@ def _run_node(task: Ticking, folder: Path) -> Times:
         runtime_dir=str(folder),
     )  # fmt: skip
     clock = SystemClock()
-    end = math.inf
-
-    def stop_at_end() -> None:
-        if clock.now() >= end:
-            loop.stopped = True
-
     with Board.create(folder / "board", streams=0, edges=0, nodes=1) as board:
         parts = NodeParts(setup, Ticker, board, clock)
-        loop = parts.loop(_Loud(), stop_at_end)
-        parts.script.init()
+        loop = parts.loop(_Loud(), lambda: None)
+        ticker = parts.script
+        assert isinstance(ticker, Ticker)
+        ticker.init()
+        ticker.stop = partial(setattr, loop, "stopped", True)
         gc.collect()
         gc.freeze()
         futex.sharpen_timers()
         start = _first_tick(task)
-        end = start + (task.ticks - 0.5) / task.frequency
+        ticker.last = start + (task.ticks - 1.5) / task.frequency
         loop.run(start)
         parts.close()
-        ticker = parts.script
-        assert isinstance(ticker, Ticker)
         return ticker.times[: ticker.count] - start
 
 

@@ -1,6 +1,6 @@
 """What the compiled module offers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -102,6 +102,33 @@ class Sleeper:
         self, words: tuple[tuple[int, bool], ...], longest: float, longest_on_data: float, held: object
     ) -> None: ...
     def wait(self, deadline: float | None, on_data: bool) -> None: ...
+
+class Turn:
+    def __init__(
+        self,
+        loop: object,
+        feeds: tuple[Any, ...],
+        viewed: tuple[Any, ...],
+        ports: tuple[Any, ...],
+        shown: dict[str, Any],
+        info: object,
+        outputs: dict[str, Any],
+        senders: tuple[Any, ...] | None,
+        commit: Callable[[], None],
+        row: memoryview,
+        sleeper: Sleeper | None,
+        on_grid: type,
+        beat: float,
+        on_clock: bool,
+        passes_on: bool,
+        guarded: bool,
+        /,
+    ) -> None: ...
+    @property
+    def waits(self) -> bool: ...
+    def due(self, pacer: object, readers: tuple[Any, ...], /) -> tuple[float, int] | None: ...
+    def begin(self, now: float, /) -> int: ...
+    def end(self, now: float, began: int, started: int, pacer: object, longest: float, /) -> None: ...
 
 class Tally:
     def __init__(self, row: memoryview) -> None: ...

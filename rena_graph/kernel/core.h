@@ -22,8 +22,8 @@ enum { EPOCH = 8, FLOOR = 9, COMMITTED = 10, CHUNKS = 11, READERS = 24 };
 enum { STREAM_PRODUCED = 0, STREAM_CHUNKS = 2, STREAM_BYTES = 3, STREAM_LAST_TIMESTAMP = 7 };
 enum { EDGE_POSITION = 0, EDGE_LAST_TIMESTAMP = 13, EDGE_DELIVERED = 15, EDGE_HELD = 14, EDGE_AWAY_NS = 41 };
 enum {
-    NODE_LOOPS = 5, NODE_OVERRUNS = 7, NODE_LOOP_NS = 10, NODE_LOOP_NS_MAX = 11, NODE_AGE = 13,
-    NODE_FIRST_LOOP_NS = 16, NODE_LAST_LOOP_NS = 17, NODE_AHEAD = 42,
+    NODE_BEAT_NS = 3, NODE_LOOP_STARTED_NS = 4, NODE_LOOPS = 5, NODE_SKIPPED = 6, NODE_OVERRUNS = 7, NODE_LOOP_NS = 10,
+    NODE_LOOP_NS_MAX = 11, NODE_AGE = 13, NODE_FIRST_LOOP_NS = 16, NODE_LAST_LOOP_NS = 17, NODE_OWN_NS = 19, NODE_AHEAD = 42,
 };
 /* Histograms of a node's row: loop times, lateness, ages, outputs out, their ages; transport/board.py. */
 enum { SCALARS = 64, BUCKETS = 128, LOOP_TIMES = 0, LATENESS = 1, AGES = 2, OUTS = 3, OUTPUT_AGES = 4 };
@@ -102,13 +102,14 @@ typedef struct {
 } FeedCore;
 
 extern PyTypeObject WriterCoreType, ReaderCoreType, WindowCoreType, ViewCoreType, PortCoreType, FeedCoreType, SleeperType;
-extern PyTypeObject TallyType, CommitsType, OutletType, IntakeType;
+extern PyTypeObject TallyType, CommitsType, TurnType, OutletType, IntakeType;
 
 PyObject *core_send(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *core_use_zmq(PyObject *module, PyObject *addresses);
 int core_names(void);
 int port_names(void);
 int feed_names(void);
+int turn_names(void);
 
 long long reader_look(ReaderCore *self);
 void reader_deliver(ReaderCore *self, long long count, double newest);
@@ -166,6 +167,12 @@ static inline void add(void *base, int word, uint64_t amount)
 void copy_rows(char *to, Py_ssize_t to_stride, const char *from, Py_ssize_t from_stride, Py_ssize_t row, Py_ssize_t count);
 void wake_all(void *word);
 double seconds_now(void);
+int64_t nanoseconds_now(void);
+int sleeper_wait(PyObject *sleeper, double deadline, int on_data);
+long send_plain(PyObject *outputs, PyObject *senders, double now, double origin);
+void tally_add(
+    char *row, double now, int64_t started, int64_t took, int64_t out, double late, double newest, double made_of,
+    double longest);
 
 /* Without the interpreter. */
 int sleeper_sleep(PyObject *sleeper, double deadline, int on_data);

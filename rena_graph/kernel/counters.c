@@ -60,22 +60,16 @@ static void count_age(char *row, double seconds, int histogram)
     count_into(row, histogram, in_nanoseconds(seconds));
 }
 
-/* count(now, started, took, out, late, newest, made_of, longest): one loop.
+/* One loop, into a node's row.
  *
  * `late`: seconds after the deadline, NaN where there is none. `newest`: timestamp of the newest sample seen, -inf where
  * none was. `made_of`: that of the oldest one that outputs were made of, NaN where none were. `longest`: nanoseconds
  * above which a loop has overrun.
  */
-static PyObject *tally_count(Tally *self, PyObject *const *args, Py_ssize_t count)
+void tally_add(
+    char *row, double now, int64_t started, int64_t took, int64_t out, double late, double newest, double made_of,
+    double longest)
 {
-    if (count != 8)
-        return PyErr_Format(PyExc_TypeError, "count() takes 8 numbers");
-    double now = PyFloat_AsDouble(args[0]), late = PyFloat_AsDouble(args[4]), newest = PyFloat_AsDouble(args[5]);
-    double made_of = PyFloat_AsDouble(args[6]), longest = PyFloat_AsDouble(args[7]);
-    long long started = PyLong_AsLongLong(args[1]), took = PyLong_AsLongLong(args[2]), out = PyLong_AsLongLong(args[3]);
-    if (PyErr_Occurred())
-        return NULL;
-    char *row = self->row.buf;
     if (!isnan(late)) {
         int64_t nanoseconds = in_nanoseconds(late);
         count_into(row, LATENESS, nanoseconds);
@@ -97,6 +91,19 @@ static PyObject *tally_count(Tally *self, PyObject *const *args, Py_ssize_t coun
         add(row, NODE_OVERRUNS, 1);
     if (!isnan(made_of))
         count_age(row, now + (double)out / 1e9 - made_of, OUTPUT_AGES);
+}
+
+/* count(now, started, took, out, late, newest, made_of, longest) */
+static PyObject *tally_count(Tally *self, PyObject *const *args, Py_ssize_t count)
+{
+    if (count != 8)
+        return PyErr_Format(PyExc_TypeError, "count() takes 8 numbers");
+    double now = PyFloat_AsDouble(args[0]), late = PyFloat_AsDouble(args[4]), newest = PyFloat_AsDouble(args[5]);
+    double made_of = PyFloat_AsDouble(args[6]), longest = PyFloat_AsDouble(args[7]);
+    long long started = PyLong_AsLongLong(args[1]), took = PyLong_AsLongLong(args[2]), out = PyLong_AsLongLong(args[3]);
+    if (PyErr_Occurred())
+        return NULL;
+    tally_add(self->row.buf, now, started, took, out, late, newest, made_of, longest);
     Py_RETURN_NONE;
 }
 

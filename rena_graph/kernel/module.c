@@ -19,9 +19,9 @@ PyMODINIT_FUNC PyInit__core(void)
 {
     PyTypeObject *types[] = {
         &WriterCoreType, &ReaderCoreType, &WindowCoreType, &ViewCoreType, &PortCoreType, &FeedCoreType, &SleeperType,
-        &TallyType, &CommitsType, &OutletType, &IntakeType,
+        &TallyType, &CommitsType, &TurnType, &OutletType, &IntakeType,
     };
-    if (core_names() || port_names() || feed_names())
+    if (core_names() || port_names() || feed_names() || turn_names())
         return NULL;
     PyObject *module = PyModule_Create(&definition);
     if (module == NULL)
@@ -33,10 +33,10 @@ PyMODINIT_FUNC PyInit__core(void)
         }
     /* By what order of numbers the board and the ring's header are known here; Python compares it with its own. */
     PyObject *layout = Py_BuildValue(
-        "(iiiii)(iiii)(iiiii)(iiiiiiii)(ii)", EPOCH, FLOOR, COMMITTED, CHUNKS, READERS, STREAM_PRODUCED, STREAM_CHUNKS,
-        STREAM_BYTES, STREAM_LAST_TIMESTAMP, EDGE_POSITION, EDGE_LAST_TIMESTAMP, EDGE_DELIVERED, EDGE_HELD, EDGE_AWAY_NS, NODE_LOOPS,
-        NODE_OVERRUNS, NODE_LOOP_NS, NODE_LOOP_NS_MAX, NODE_AGE, NODE_FIRST_LOOP_NS, NODE_LAST_LOOP_NS, NODE_AHEAD, SCALARS,
-        BUCKETS);
+        "(iiiii)(iiii)(iiiii)(iiiiiiiiiiii)(ii)", EPOCH, FLOOR, COMMITTED, CHUNKS, READERS, STREAM_PRODUCED, STREAM_CHUNKS,
+        STREAM_BYTES, STREAM_LAST_TIMESTAMP, EDGE_POSITION, EDGE_LAST_TIMESTAMP, EDGE_DELIVERED, EDGE_HELD, EDGE_AWAY_NS,
+        NODE_BEAT_NS, NODE_LOOP_STARTED_NS, NODE_LOOPS, NODE_SKIPPED, NODE_OVERRUNS, NODE_LOOP_NS, NODE_LOOP_NS_MAX, NODE_AGE,
+        NODE_FIRST_LOOP_NS, NODE_LAST_LOOP_NS, NODE_OWN_NS, NODE_AHEAD, SCALARS, BUCKETS);
     if (layout == NULL || PyModule_AddObject(module, "LAYOUT", layout)
         || PyModule_AddStringConstant(module, "SOURCE", RENA_GRAPH_SOURCE)) {
         Py_DECREF(module);

@@ -78,6 +78,22 @@ int sleeper_sleep(PyObject *sleeper, double deadline, int on_data)
     return number;
 }
 
+/* The same with the interpreter: 1 where the doorbell rang, 0 where not, -1 with an exception. */
+int sleeper_wait(PyObject *sleeper, double deadline, int on_data)
+{
+    uint64_t before = ((Sleeper *)sleeper)->words[0].value;
+    int number;
+    Py_BEGIN_ALLOW_THREADS
+    number = sleeper_sleep(sleeper, deadline, on_data);
+    Py_END_ALLOW_THREADS
+    if (number) {
+        errno = number;
+        PyErr_SetFromErrno(PyExc_OSError);
+        return -1;
+    }
+    return ((Sleeper *)sleeper)->words[0].value != before;
+}
+
 static PyObject *wait_for(Sleeper *self, PyObject *const *args, Py_ssize_t count, PyObject *names)
 {
     PyObject *given[2] = {count > 0 ? args[0] : NULL, count > 1 ? args[1] : NULL};
@@ -92,14 +108,8 @@ static PyObject *wait_for(Sleeper *self, PyObject *const *args, Py_ssize_t count
     int on_data = PyObject_IsTrue(given[1]);
     if ((deadline == -1.0 && PyErr_Occurred()) || on_data < 0)
         return NULL;
-    int number;
-    Py_BEGIN_ALLOW_THREADS
-    number = sleeper_sleep((PyObject *)self, deadline, on_data);
-    Py_END_ALLOW_THREADS
-    if (number) {
-        errno = number;
-        return PyErr_SetFromErrno(PyExc_OSError);
-    }
+    if (sleeper_wait((PyObject *)self, deadline, on_data) < 0)
+        return NULL;
     Py_RETURN_NONE;
 }
 

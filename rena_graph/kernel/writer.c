@@ -35,11 +35,16 @@ void wake_all(void *word)
     syscall(SYS_futex, word, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
 }
 
-double seconds_now(void)
+int64_t nanoseconds_now(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)(now.tv_sec * 1000000000LL + now.tv_nsec) / 1e9;
+    return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+double seconds_now(void)
+{
+    return (double)nanoseconds_now() / 1e9;
 }
 
 /* Timestamps: those given, or counted from an anchor as streams/stamps.py does. */
@@ -264,19 +269,14 @@ static int next_stamps(PyObject *stamps, Py_ssize_t count, double now, Stamping 
     return set_number(stamps, name_since, PyLong_FromLongLong(since + count));
 }
 
-/* send(outputs, senders, now, origin): publish what is plain of a script's outputs, each of which is None afterwards.
+/* Publish what is plain of a script's outputs, each of which is None afterwards.
  *
  * `senders` has (name, writer, stamps, either_way) for each output; one whose writer is None is left to Python.
- * Returns 1 where something was sent, plus 2 where something is left that is to be looked at more closely.
+ * Returns 1 where something was sent, plus 2 where something is left that is to be looked at more closely; -1 with an
+ * exception.
  */
-PyObject *core_send(PyObject *module, PyObject *const *args, Py_ssize_t count)
+long send_plain(PyObject *outputs, PyObject *senders, double now, double origin)
 {
-    if (count != 4 || !PyDict_Check(args[0]) || !PyTuple_Check(args[1]))
-        return PyErr_Format(PyExc_TypeError, "send() takes a dict, a tuple and two numbers");
-    PyObject *outputs = args[0], *senders = args[1];
-    double now = PyFloat_AsDouble(args[2]), origin = PyFloat_AsDouble(args[3]);
-    if (PyErr_Occurred())
-        return NULL;
     long result = PyDict_GET_SIZE(outputs) == PyTuple_GET_SIZE(senders) ? 0 : 2;
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(senders); i++) {
         PyObject *sender = PyTuple_GET_ITEM(senders, i);
@@ -284,7 +284,7 @@ PyObject *core_send(PyObject *module, PyObject *const *args, Py_ssize_t count)
         PyObject *value = PyDict_GetItemWithError(outputs, name);
         if (value == NULL) {
             if (PyErr_Occurred())
-                return NULL;
+                return -1;
             result |= 2;
             continue;
         }
@@ -308,9 +308,21 @@ PyObject *core_send(PyObject *module, PyObject *const *args, Py_ssize_t count)
         }
         PyBuffer_Release(&view);
         if (failed)
-            return NULL;
+            return -1;
     }
-    return PyLong_FromLong(result);
+    return result;
+}
+
+/* send(outputs, senders, now, origin) */
+PyObject *core_send(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    if (count != 4 || !PyDict_Check(args[0]) || !PyTuple_Check(args[1]))
+        return PyErr_Format(PyExc_TypeError, "send() takes a dict, a tuple and two numbers");
+    double now = PyFloat_AsDouble(args[2]), origin = PyFloat_AsDouble(args[3]);
+    if (PyErr_Occurred())
+        return NULL;
+    long result = send_plain(args[0], args[1], now, origin);
+    return result < 0 ? NULL : PyLong_FromLong(result);
 }
 
 static PyObject *attach(WriterCore *self, PyObject *args)

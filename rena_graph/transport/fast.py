@@ -22,8 +22,9 @@ LAYOUT = (
     (StreamColumn.PRODUCED, StreamColumn.CHUNKS, StreamColumn.BYTES, StreamColumn.LAST_TIMESTAMP),
     (EdgeColumn.POSITION, EdgeColumn.LAST_TIMESTAMP, EdgeColumn.DELIVERED, EdgeColumn.HELD, EdgeColumn.AWAY_NS),
     (
-        NodeColumn.LOOPS, NodeColumn.OVERRUNS, NodeColumn.LOOP_NS, NodeColumn.LOOP_NS_MAX, NodeColumn.AGE,
-        NodeColumn.FIRST_LOOP_NS, NodeColumn.LAST_LOOP_NS, NodeColumn.AHEAD,
+        NodeColumn.BEAT_NS, NodeColumn.LOOP_STARTED_NS, NodeColumn.LOOPS, NodeColumn.SKIPPED, NodeColumn.OVERRUNS,
+        NodeColumn.LOOP_NS, NodeColumn.LOOP_NS_MAX, NodeColumn.AGE, NodeColumn.FIRST_LOOP_NS, NodeColumn.LAST_LOOP_NS,
+        NodeColumn.OWN_NS, NodeColumn.AHEAD,
     ),
     (64, BUCKETS),
 )  # fmt: skip

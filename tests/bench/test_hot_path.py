@@ -29,7 +29,7 @@ from rena_graph.transport.board import Board, EdgeColumn, NodeColumn, StreamColu
 from rena_graph.transport.interface import EdgeOptions, StreamPort
 from rena_graph.transport.links import create_stream, remove_stream
 
-CALLS_OUT, CALLS_IN = (7, 15) if fast.usable else (20, 32)
+CALLS_OUT, CALLS_IN = (3, 5) if fast.usable else (23, 32)
 """Python functions that a loop of a producer and of a consumer may call: each costs microseconds after a sleep."""
 SAMPLES, CHANNELS, RATE = 10, 32, 1000.0
 

@@ -22,7 +22,7 @@ from rena_graph.errors import Fenced, UsageError
 from rena_graph.graph.document import InputDef
 from rena_graph.kernel.building import build, digest, file_name
 from rena_graph.runtime.node import compiled as compiled_loop
-from rena_graph.runtime.node.compiled import SOME_LEFT, open_feed, open_send
+from rena_graph.runtime.node.compiled import SOME_LEFT, open_feed, open_send, plain_senders
 from rena_graph.runtime.node.feed import Feed
 from rena_graph.runtime.node.tally import Tally, open_tally
 from rena_graph.runtime.setup import InputSetup
@@ -124,7 +124,8 @@ class World:
     def send(self, value: Any, now: float, origin: float) -> None:
         """As a node's loop publishes."""
         self.outputs["x"] = value
-        send = open_send(self.outputs, [self.writer]) if self.compiled else None
+        senders = plain_senders(self.outputs, [self.writer]) if self.compiled else None
+        send = open_send(self.outputs, senders)
         assert (send is not None) == self.compiled
         if send is not None and send(now, origin) < SOME_LEFT:
             return

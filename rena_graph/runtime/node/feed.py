@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -14,10 +15,11 @@ from rena_graph.streams.gaps import fill_gaps
 from rena_graph.streams.inputs import InputPort
 from rena_graph.streams.shown import ShownWindow
 from rena_graph.transport import fast
+from rena_graph.transport.backpressure import leave
 from rena_graph.transport.board import EdgeColumn, Row
 from rena_graph.transport.interface import Samples, Stamps, StreamReader
 
-__all__ = ["Feed"]
+__all__ = ["Feed", "release_edges"]
 
 _DROPPED = tuple(int(c) for c in EdgeColumn if c.name.startswith("DROPPED_"))
 # Plain ints: an enum member's lookup costs more than the store it is for.
@@ -330,3 +332,11 @@ class Feed:
             return 0
         _, stamps = self.reader.peek(pending)
         return int(np.searchsorted(stamps, timestamp, side="right"))
+
+
+def release_edges(feeds: Sequence[Feed], returns: bool = False) -> None:
+    """The node no longer reads: nobody has to wait for it, unless it `returns`, in a new process."""
+    for feed in feeds:
+        # Over ZMQ nothing is kept for the next one.
+        leave(feed.row, returns=returns and feed.setup.port.transport == "ring")
+        feed.reader.close()

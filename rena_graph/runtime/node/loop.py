@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from rena_graph.errors import OutputRefused
 from rena_graph.graph.document import EveryTrigger, NodeDef
 from rena_graph.runtime.clock import Clock
-from rena_graph.runtime.node.compiled import SOME_LEFT, open_send
+from rena_graph.runtime.node.compiled import SOME_LEFT, Around, open_send, open_turn, plain_senders
 from rena_graph.runtime.node.eager import EagerWait
-from rena_graph.runtime.node.feed import Feed
+from rena_graph.runtime.node.feed import Feed, release_edges
 from rena_graph.runtime.node.gate import EveryGate
 from rena_graph.runtime.node.loop_report import LoopReport
 from rena_graph.runtime.node.pacer import ClockPacer, DataPacer
@@ -20,9 +20,8 @@ from rena_graph.script import RenaScript
 from rena_graph.streams.finite import NotFinite
 from rena_graph.streams.inputs import Inputs
 from rena_graph.streams.outputs import Outputs
-from rena_graph.transport.backpressure import leave
 from rena_graph.transport.board import NodeColumn, Row, StreamColumn
-from rena_graph.transport.interface import StreamWriter, Waiter
+from rena_graph.transport.interface import StreamReader, StreamWriter, Waiter
 
 __all__ = ["BEAT", "NodeLoop", "release_edges"]
 
@@ -36,10 +35,6 @@ _STEPS_LEFT = int(NodeColumn.STEPS_LEFT)
 
 BEAT = 0.25
 """Seconds between the signs of life of a node that waits."""
-
-
-def _nothing() -> None:
-    """Where nobody goes on after a loop's process."""
 
 
 class NodeLoop:
@@ -95,7 +90,7 @@ class NodeLoop:
         clock: Clock,
         report: LoopReport,
         before_loop: Callable[[], None],
-        commit: Callable[[], None] = _nothing,
+        commit: Callable[[], None] = lambda: None,
     ) -> None:
         self._script = script
         self._begin = tuple(port.begin_loop for port in inputs.ports)
@@ -108,7 +103,8 @@ class NodeLoop:
         self._clock = clock
         self._now_ns = clock.now_ns
         self._publishers = tuple(writer.publish for writer in writers)
-        self._send = open_send(outputs, self._writers)
+        senders = plain_senders(outputs, self._writers)
+        self._send = open_send(outputs, senders)
         # The kernel makes timestamps where they go: none are to be made beforehand.
         own = () if self._send is not None else (outputs.prepare,)
         # Nobody waits for a node that looks at the clock.
@@ -124,10 +120,14 @@ class NodeLoop:
         self._guarded = tuple(f for f in self._feeds if f.guarded)
         self._delayed = tuple(f for f in self._feeds if f.setup.definition.delayed)
         self._gate: EveryGate | None = None
+        self._readers: tuple[StreamReader, ...] = ()
         self._triggers: tuple[Callable[[], int], ...] = ()
         self._on_clock = definition.trigger == "clock"
         self._pacer: ClockPacer | DataPacer = DataPacer(definition.frequency)
         self._set_trigger(definition)
+        around = Around(self, script, definition, inputs, self._feeds, outputs, self._writers, row, commit)
+        self._turn = open_turn(around, senders, waiter, clock, BEAT)
+        self._due = None if self._turn is None or definition.spin or not self._turn.waits else self._turn.due
         self._wait: Callable[[float, bool], None] = waiter.wait
         if definition.spin:
             rehearsal = Rehearsal(self._feeds, outputs, self._writers, clock.now)
@@ -152,9 +152,10 @@ class NodeLoop:
             block = next(f for f in immediate if f.setup.definition.stream == trigger.stream)
             self._gate = EveryGate(block, [f for f in immediate if f is not block], trigger.every, trigger.wait)
         elif isinstance(trigger, list):
-            self._triggers = tuple(f.reader.pending for f in immediate if f.setup.definition.stream in trigger)
-        elif trigger == "data":
-            self._triggers = tuple(f.reader.pending for f in immediate)
+            immediate = [f for f in immediate if f.setup.definition.stream in trigger]
+        if isinstance(trigger, list) or trigger == "data":
+            self._readers = tuple(f.reader for f in immediate)
+            self._triggers = tuple(reader.pending for reader in self._readers)
 
     # -- what may be asked while it runs -------------------------------------------------------------
     def set_frequency(self, frequency: float, phase: float | None = None) -> None:
@@ -218,6 +219,10 @@ class NodeLoop:
         on_clock = self._on_clock
         while True:
             before_loop()
+            if self._due is not None and not (self.stopped or self.draining or self.paused):
+                if (due := self._due(self._pacer, self._readers)) is not None:
+                    self._one_loop(*due)
+                continue
             now = now_of()
             ints[_BEAT_NS] = began = now_ns()
             if self.stopped or (self.draining and (self._drained() or now >= self._stop_at)):
@@ -262,6 +267,19 @@ class NodeLoop:
 
     def _one_loop(self, now: float, began: int) -> None:
         """Take in, call the script, give out; then count. `began` is `now` on the clock of durations."""
+        turn = None if self.paused else self._turn
+        started = self._take_in(now) if turn is None else turn.begin(now)
+        try:
+            self._script.loop()
+        except Exception as error:  # noqa: BLE001 - whatever a user's script raises is reported and counted
+            self._failed(error)
+        if turn is None:
+            self._give_out(now, began, started)
+        else:
+            turn.end(now, began, started, self._pacer, self._overrun_ns)
+
+    def _take_in(self, now: float) -> int:
+        """Show the script what has come; when it is called, in nanoseconds."""
         if self._gate is None:
             if self._newest:
                 self._pass_over(now)
@@ -275,34 +293,41 @@ class NodeLoop:
         for begin in self._begin:
             begin(self._shown)
         self._info.begin(now)
-        ints, now_ns = self._row.ints, self._now_ns
-        ints[_LOOP_STARTED_NS] = started = now_ns()
-        try:
-            self._script.loop()
-        except Exception as error:  # noqa: BLE001 - whatever a user's script raises is reported and counted
-            self._failed(error)
-        took = now_ns() - started
+        self._row.ints[_LOOP_STARTED_NS] = started = self._now_ns()
+        return started
+
+    def _give_out(self, now: float, began: int, started: int) -> None:
+        """Send what the script made, unless it was overtaken; then count."""
+        ints, took = self._row.ints, self._now_ns() - started
         ints[_LOOP_STARTED_NS] = 0
         made_of = math.nan
-        if self._viewed and self._overtaken():
-            self._outputs.collect(now, _forget)
-            ints[NodeColumn.DISCARDED] += 1
+        # All are asked, since each counts its own loss.
+        if self._viewed and sum(feed.overtaken() for feed in self._viewed):
+            self._discard(now)
         else:
             origin = self._origin() if self._passes_on else math.nan
             if self.publish(origin):
                 made_of = origin
-        out = now_ns() - began
+        out = self._now_ns() - began
         for feed in self._feeds:
             feed.settle()
         self._commit()
+        if self._guarded:
+            self._tell_not_finite()
+        self._count(now, started, took, out, made_of)
+        for prepare in self._prepare:
+            prepare()
+        ints[_OWN_NS] += self._now_ns() - began - took
+
+    def _discard(self, now: float) -> None:
+        self._outputs.collect(now, lambda _: None)  # what is discarded need not be right
+        self._row.ints[NodeColumn.DISCARDED] += 1
+
+    def _tell_not_finite(self) -> None:
         for feed in self._guarded:
             if feed.not_finite is not None:
                 self._report.not_finite(feed.not_finite, fails=False)
                 feed.not_finite = None
-        self._count(now, started, took, out, made_of)
-        for prepare in self._prepare:
-            prepare()
-        ints[_OWN_NS] += now_ns() - began - took
 
     def _pass_over(self, now: float) -> None:
         """Where the last loop took longer than a period, or this one comes so late: only the newest period's data."""
@@ -342,10 +367,6 @@ class NodeLoop:
         if took > self._behind_ns:
             self._behind = True
 
-    def _overtaken(self) -> bool:
-        overtaken = [feed.overtaken() for feed in self._viewed]  # all are asked: each counts its own loss
-        return any(overtaken)
-
     def publish(self, origin: float = math.nan) -> bool:
         """Send what the script put into its outputs; whether there was anything."""
         if not self._outputs:
@@ -356,6 +377,11 @@ class NodeLoop:
             if done < SOME_LEFT:
                 return bool(done)
             sent = done > SOME_LEFT
+        return self._give_out_rest(now, origin) or sent
+
+    def _give_out_rest(self, now: float, origin: float) -> bool:
+        """Send what the kernel leaves to Python."""
+        sent = False
         for index, data, stamps in self._outputs.collect(now, self._refused, self._left_out):
             try:
                 self._publishers[index](data, stamps, origin)
@@ -372,15 +398,3 @@ class NodeLoop:
     def _refused(self, error: OutputRefused) -> None:
         self._row.add(NodeColumn.BAD_OUTPUTS)
         self._report.output_refused(error)
-
-
-def _forget(_: OutputRefused) -> None:
-    """What is discarded need not be right."""
-
-
-def release_edges(feeds: Sequence[Feed], returns: bool = False) -> None:
-    """The node no longer reads: nobody has to wait for it, unless it `returns`, in a new process."""
-    for feed in feeds:
-        # Over ZMQ nothing is kept for the next one.
-        leave(feed.row, returns=returns and feed.setup.port.transport == "ring")
-        feed.reader.close()
