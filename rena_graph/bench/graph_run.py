@@ -47,6 +47,7 @@ def running_graph(document: dict[str, Any], address: str) -> Iterator[Run]:
     graph = graph_from_dict(document, SCRIPTS)
     with launch(graph, LaunchOptions(address=address)) as run:
         run.start()
+        run.status()  # the first one takes longer: what it is made with is imported then
         yield run
         if not run.ended:
             run.stop()
