@@ -7,7 +7,7 @@ Behind :data:`PREFIX` come, in little-endian bytes that are whole multiples of e
     generation   skipped   first   count   origin                             8 bytes each, the last one a float64
     identity     timestamps, 8 bytes each     samples, as in a ring
 
-Says the same as a ``D`` with its frames. ``kernel/link.c`` makes and takes the same.
+Says the same as a ``D`` with its frames. ``kernel/outlet.c`` makes the same, ``kernel/intake.c`` takes it.
 """
 
 from __future__ import annotations
