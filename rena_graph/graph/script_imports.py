@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
-import warnings
 from collections.abc import Iterator
 from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES
 from pathlib import Path
+
+from rena_graph.graph.syntax_trees import making_trees
 
 __all__ = ["modules_beside_script"]
 
@@ -43,8 +44,7 @@ def modules_beside_script(script: Path) -> list[Path]:
 
 def _imports(code: bytes, package: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     """The full names that a file of this package imports, wherever in it; of ``from a import b`` that is a.b."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with making_trees():
         try:
             tree = ast.parse(code)
         except (SyntaxError, ValueError, RecursionError, MemoryError):

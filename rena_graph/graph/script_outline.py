@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import builtins
-import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+
+from rena_graph.graph.syntax_trees import making_trees
 
 __all__ = ["RENA_SCRIPTS", "ScriptOutline", "outline_script"]
 
@@ -52,8 +53,7 @@ def outline_script(code: bytes, name: str = "script") -> ScriptOutline:
         before = code[: code.index(b"\0")]
         line, column = before.count(b"\n") + 1, len(before) - before.rfind(b"\n")
         raise SyntaxError("a NUL byte in the code", (name, line, column, None))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the script's own style, such as an invalid escape
+    with making_trees():
         try:
             tree = ast.parse(code, name)
             # Finds what the grammar alone allows, such as a return outside of a function.

@@ -10,6 +10,7 @@ from pathlib import Path
 from rena_graph.errors import EnvironmentRefused, UsageError
 from rena_graph.graph.presets.remarks import Remarks
 from rena_graph.graph.presets.script_presets import file_name
+from rena_graph.graph.syntax_trees import making_trees
 
 __all__ = ["BUNDLED", "ScriptFiles"]
 
@@ -114,7 +115,8 @@ class ScriptFiles:
     def _say_neighbours(self, script: Path, about: str) -> None:
         """Only the script is copied: say which modules beside it it imports."""
         try:
-            tree = ast.parse(_content(script))
+            with making_trees():
+                tree = ast.parse(_content(script))
         except (SyntaxError, ValueError):
             return  # the checks of the finished graph say what is wrong with it
         roots = {a.name.partition(".")[0] for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
