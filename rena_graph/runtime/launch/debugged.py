@@ -9,10 +9,12 @@ import os
 import pdb
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
 from rena_graph.runtime.clock import Clock
+from rena_graph.runtime.launch.script_debugger import ScriptDebugger
 from rena_graph.runtime.lifecycle import NodeState
 from rena_graph.runtime.node.console import Console, ConsoleHandler, ConsoleLines
 from rena_graph.runtime.node.loop import NodeLoop
@@ -146,8 +148,7 @@ class DebuggedNode(NodeProcess):
     def _breakpoint(self, *_: object, **__: object) -> None:
         """What ``breakpoint()`` calls. One debugger for all, so that breakpoints set at its prompt stay."""
         if self._debugger is None:
-            # A Ctrl-C while it goes on stops in the script, not in what calls it.
-            self._debugger = pdb.Pdb(skip=["rena_graph.*"])
+            self._debugger = ScriptDebugger(Path(self._setup.script))
         self._debugger.set_trace(sys._getframe().f_back)
 
     def loop_failed(self, error: BaseException, loops: int) -> bool:
