@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -164,8 +163,11 @@ def _launch() -> Launch:
         try:
             while not path.exists() and process.poll() is None and time.monotonic() < began + PATIENCE:
                 time.sleep(0.002)
-            process.send_signal(signal.SIGINT)
+            process.terminate()  # ends it as Ctrl-C does, which whoever started the benchmark may have switched off
             process.wait(PATIENCE)
+        except subprocess.TimeoutExpired as error:
+            process.kill()
+            raise EnvironmentRefused(f"the graph of the benchmark did not end within {PATIENCE:g} s") from error
         except BaseException:
             process.kill()
             raise
