@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rena_graph.graph.load import graph_from_dict
 from rena_graph.runtime.coordinator.phases import Stage, cascade, in_ratio, moved, spread
-from rena_graph.runtime.coordinator.rates import FIRST_LOOK, GUESS, START_DELAY, Rates
+from rena_graph.runtime.coordinator.rates import FIRST_LOOK, GUESS, NEXT_LOOK, START_DELAY, Rates
 from tests.runtime.live import SCRIPTS, document, relay
 
 RATES = [1.0, 10.0, 30.0, 60.0, 240.0, 1000.0]
@@ -144,6 +144,32 @@ def test_a_new_rate_has_its_phase_with_it_and_others_follow() -> None:
     frequencies["b"] = 70.0
     assert rates.change("b", 70.0, 1.0) == {"do": "rate", "hz": 70.0, "phase": 0.0}
     assert dict(rates.heard(report(), 1.1)) == {"c": {"do": "phase", "phase": 0.0}}, "nothing in its ratio any more"
+
+
+@given(st.tuples(*[st.floats(0.0, 0.006) for _ in "abc"]), st.tuples(*[st.floats(0.0, 0.006) for _ in "abc"]))
+def test_who_is_moved_is_moved_with_its_parents(before: tuple[float, ...], after: tuple[float, ...]) -> None:
+    """One that moves earlier alone may come before the data of a parent whose own change is small."""
+    rates = made({})
+    for node in "abc":
+        rates.start(node, 0.0)
+    now = START_DELAY + FIRST_LOOK
+    for takes in (before, after):
+        sent = rates.heard(report(**dict(zip("abc", takes, strict=True))), now)
+        now += 2 * NEXT_LOOK
+        if sent:
+            wanted = cascade("abc", {
+                "a": Stage(50.0, takes[0]), "b": Stage(50.0, takes[1], ("a",)), "c": Stage(50.0, takes[2], ("b",)),
+            })  # fmt: skip
+            assert {node: rates.phases[node] for node in "abc"} == pytest.approx(wanted)
+
+
+def test_quick_nodes_do_not_end_up_before_their_parents() -> None:
+    """Taken for slower than they are: only the last one's phase is off by more than what moves one."""
+    rates = made({})
+    for node in "abc":
+        rates.start(node, 0.0)
+    rates.heard(report(a=0.003, b=0.0005, c=0.0005), START_DELAY + FIRST_LOOK)
+    assert rates.phases["a"] <= rates.phases["b"] <= rates.phases["c"]
 
 
 def test_free_clocks_are_left_alone() -> None:

@@ -87,9 +87,13 @@ class Rates:
         if self.origin is None or self._free or now < self._look_at:
             return []
         self._look_at = now + NEXT_LOOK
+        wanted = self._wanted()
+        if not any(moved(self.phases.get(node, 0.0), phase, self.given(node)) for node, phase in wanted.items()):
+            return []
+        # All together: a node that moved alone could come before the parent by whose new phase its own was made.
         commands = []
-        for node, phase in self._wanted().items():
-            if moved(self.phases.get(node, 0.0), phase, self.given(node)):
+        for node, phase in wanted.items():
+            if phase != self.phases.get(node, 0.0):
                 self.phases[node] = phase
                 commands.append((node, {"do": "phase", "phase": phase}))
         return commands
