@@ -25,7 +25,7 @@ __all__ = ["kept_rate", "longest", "measure"]
 
 PAYLOAD = Payload("8 channels", 1, 8, "float64", 250.0, 1000, 500)
 PEERS = ("ezmsg", "dora")
-LENGTHS = (4, 8, 12, 16, 24, 32, 48, 64, 96)
+LENGTHS = (4, 8, 16, 32, 48, 64, 96)
 """Processes of the chains that are tried, source and sink among them."""
 QUICK_LONGEST = 4
 KEPT = 0.99
