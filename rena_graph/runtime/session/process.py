@@ -240,8 +240,12 @@ class Session:
         os.kill(os.getpid(), signal.SIGKILL)
 
     def _leave_word(self, exit_code: ExitCode, failure: str) -> None:
-        if Outcome.read(self._setup.folder) is None:
-            Outcome(exit_code, failure).write(self._setup.folder)
+        """How the run ended, where that can be written: whoever calls this goes on to end it in any case."""
+        try:
+            if Outcome.read(self._setup.folder) is None:
+                Outcome(exit_code, failure).write(self._setup.folder)
+        except OSError as error:  # a full disk, or the run's folder was removed
+            log.error("%s; and that cannot be written: %s", failure, error)
 
     def close(self) -> None:
         """End Ray (ours) or leave it (somebody else's), and remove the run's sockets."""
