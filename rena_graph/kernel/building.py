@@ -1,6 +1,6 @@
 """Compiles the kernel, where there is a C compiler; the install runs this, which therefore needs nothing else.
 
-Run as a program (``python -m rena_graph.kernel.building``) it puts the kernel beside its sources, for a working tree.
+``python -m rena_graph.kernel`` does the same for a working tree, beside the sources.
 """
 
 from __future__ import annotations
@@ -57,13 +57,3 @@ def build(folder: Path, target: Path) -> str:
         return f"{compiler[0]} failed: {(done.stderr.strip() or 'without a word').splitlines()[-1]}"
     spare.replace(target)
     return ""
-
-
-def _main() -> None:
-    folder = Path(__file__).parent
-    if reason := build(folder, folder / file_name()):
-        raise SystemExit(reason)
-
-
-if __name__ == "__main__":
-    _main()
