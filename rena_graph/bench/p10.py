@@ -30,7 +30,7 @@ from rena_graph.transport.links import create_stream, open_reader, open_waiter, 
 __all__ = ["measure"]
 
 PAYLOAD = PAYLOADS["small"]
-CHUNKS, QUICK_CHUNKS = 100_000, 20_000
+CHUNKS, QUICK_CHUNKS = 300_000, 20_000
 PEER_CHUNKS, QUICK_PEER_CHUNKS = 10_000, 2_000
 PEERS = ("ezmsg", "dora")
 CAPACITY = 1000
@@ -56,10 +56,10 @@ def _write(folder: Path, chunks: int) -> None:
 
 
 def _read(folder: Path, chunks: int) -> float:
-    """Seconds from the first chunk's arrival to the last one's."""
+    """Chunks a second, from the first ones' arrival to the last one's; the first ones are not counted."""
     edge = EdgeOptions(0, "block", PATIENCE)
     private = np.zeros((CAPACITY * PAYLOAD.samples, PAYLOAD.channels), PAYLOAD.dtype)
-    seen, began, end = 0, 0.0, time.monotonic() + PATIENCE
+    seen, first, began, end = 0, 0, 0.0, time.monotonic() + PATIENCE
     with (
         Board.attach(folder / "board") as board,
         closing(open_reader(_port(str(folder / "ring")), edge, board)) as reader,
@@ -79,9 +79,10 @@ def _read(folder: Path, chunks: int) -> float:
             numbers = private[: count : PAYLOAD.samples, 0].view(np.int64)
             if numbers[0] != seen or numbers[-1] != seen + len(numbers) - 1:
                 raise EnvironmentRefused(f"chunks {numbers[0]} to {numbers[-1]} came where {seen} was due")
-            began = began or time.monotonic()
             seen += len(numbers)
-    return time.monotonic() - began
+            if not first:
+                first, began = seen, time.monotonic()
+    return (seen - first) / (time.monotonic() - began)
 
 
 def _tell(word: str) -> None:
@@ -108,7 +109,7 @@ def _ours(chunks: int) -> float:
         writer.communicate()
         if reader.returncode or writer.returncode:
             raise EnvironmentRefused(f"a process of the throughput's measurement died ({reader.returncode})")
-    return (chunks - 1) / float(json.loads(taken))
+    return float(json.loads(taken))
 
 
 def _process(role: str, folder: Path, chunks: int) -> subprocess.Popen[str]:
