@@ -1,4 +1,4 @@
-"""``python -m rena_graph.kernel``: compiles the kernel beside its sources, for a working tree whose C files have changed."""
+"""``python -m rena_graph.kernel`` compiles the kernel beside its sources, for a working tree that has changed."""
 
 from __future__ import annotations
 
