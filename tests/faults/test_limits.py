@@ -81,7 +81,8 @@ def test_a_home_that_cannot_be_written_is_gone_around_and_said(study: Path, tmp_
 def test_where_nothing_can_be_written_that_is_said_with_what_to_do(study: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
-    mounts = f"mount -t tmpfs -o ro tmpfs {home} && mount -t tmpfs tmpfs /tmp && mount -o remount,ro /tmp"
+    # What lies in /tmp stays to be seen there: the environment that runs these tests may be in it.
+    mounts = f"mount --bind /tmp /tmp && mount -o remount,bind,ro /tmp && mount -t tmpfs -o ro tmpfs {home}"
     done = launched(study, ["unshare", "--mount"], mounts, home)
     assert done.returncode == 5, done.stderr
     assert "XDG_STATE_HOME" in done.stderr or "XDG_RUNTIME_DIR" in done.stderr
