@@ -31,6 +31,7 @@ from rena_graph.bench.payload import Payload, header_of
 from rena_graph.errors import EnvironmentRefused
 from rena_graph.transport import futex
 from rena_graph.transport.links import ring_available
+from rena_graph.transport.punctual import be_punctual
 
 __all__ = ["measure_floor"]
 
@@ -70,7 +71,7 @@ def _write(path: str, payload: Payload, messages: int) -> None:
     header = header_of(message)
     clock, sleep = time.perf_counter_ns, time.sleep
     bell, slots = shared.bell, shared.slots
-    futex.sharpen_timers()
+    be_punctual()
     _tell_and_wait("ready")
     start = time.monotonic() + _START
     for number in range(messages):
@@ -93,6 +94,7 @@ def _relay(source: str, target: str, payload: Payload, messages: int) -> None:
     private = np.zeros((payload.samples, payload.channels), payload.dtype)
     end = time.monotonic() + messages / payload.rate + _START + _PATIENCE
     seen = 0
+    be_punctual()
     _tell("ready")
     while seen < messages and time.monotonic() < end:
         bells.sleep(end)
@@ -118,6 +120,7 @@ def _read(path: str, payload: Payload, messages: int, copy: bool) -> None:
     bell, slots = shared.bell, shared.slots
     end = time.monotonic() + messages / payload.rate + _START + _PATIENCE
     received = seen = 0
+    be_punctual()
     _tell("ready")
     while seen < messages and time.monotonic() < end:
         bells.sleep(end)

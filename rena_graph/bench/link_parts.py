@@ -24,13 +24,13 @@ from numpy.typing import NDArray
 from rena_graph.bench.payload import PAYLOADS, Payload, header_of
 from rena_graph.errors import EnvironmentRefused, RenaGraphError
 from rena_graph.streams.spec import StreamSpec
-from rena_graph.transport import futex
 from rena_graph.transport.board import Board
 from rena_graph.transport.crossing.keys import KeyPair
 from rena_graph.transport.crossing.receiver import Receiver
 from rena_graph.transport.crossing.sender import Sender
 from rena_graph.transport.interface import EdgeOptions, StreamPort
 from rena_graph.transport.links import open_reader, open_waiter, open_writer
+from rena_graph.transport.punctual import be_punctual
 
 __all__ = ["LOOPBACK", "Part", "Task", "port_of"]
 
@@ -114,7 +114,7 @@ def _paced(payload: Payload, messages: int, send: Callable[[NDArray[Any]], objec
     """Call `send` with each message at its deadline, its number and the time in its first bytes."""
     message = payload.make()
     header = header_of(message)
-    futex.sharpen_timers()
+    be_punctual()
     start = time.monotonic() + START
     for number in range(messages):
         wait = start + number / payload.rate - time.monotonic()

@@ -150,11 +150,11 @@ def _nothing() -> None:
 
 def _run_bare(seconds: float) -> float:
     """Microseconds of processor time that a turn of the bare loop takes."""
-    from rena_graph.transport.links import sharpen_timers
+    from rena_graph.transport.punctual import be_punctual
 
     clock, sleep = time.monotonic, time.sleep
     gc.disable()
-    sharpen_timers()
+    be_punctual()
     start, turns = clock(), int(seconds * FREQUENCY)
     before = time.thread_time_ns()
     for turn in range(1, turns + 1):

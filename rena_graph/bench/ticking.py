@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from rena_graph.errors import EnvironmentRefused, OutputRefused
 from rena_graph.script import RenaScript
-from rena_graph.transport import futex
+from rena_graph.transport.punctual import be_punctual
 
 __all__ = ["Ticking", "tick_side_by_side"]
 
@@ -126,7 +126,7 @@ def _run_node(task: Ticking, folder: Path) -> Times:
         ticker.stop = partial(setattr, loop, "stopped", True)
         gc.collect()
         gc.freeze()
-        futex.sharpen_timers()
+        be_punctual()
         start = _first_tick(task)
         ticker.last = start + (task.ticks - 1.5) / task.frequency
         loop.run(start)
@@ -140,7 +140,7 @@ def _run_bare(task: Ticking, _: Path) -> Times:
     clock, sleep, frequency = time.monotonic, time.sleep, task.frequency
     stall_at = task.ticks // 2 if task.stall else -1
     gc.disable()
-    futex.sharpen_timers()
+    be_punctual()
     start = _first_tick(task)
     count = tick = 0
     while tick < task.ticks:

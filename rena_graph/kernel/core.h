@@ -110,6 +110,7 @@ int core_names(void);
 int port_names(void);
 int feed_names(void);
 int turn_names(void);
+int turn_out_names(void);
 
 long long reader_look(ReaderCore *self);
 void reader_deliver(ReaderCore *self, long long count, double newest);
@@ -131,6 +132,7 @@ int view_ahead(ViewCore *self, long long count);
 Py_ssize_t view_new_count(const ViewCore *self);
 
 int port_begin(PortCore *self, PyObject *shown);
+int port_make_room(PortCore *self);
 int port_prepare(PortCore *self);
 
 int feed_take(FeedCore *self);

@@ -21,7 +21,7 @@ PyMODINIT_FUNC PyInit__core(void)
         &WriterCoreType, &ReaderCoreType, &WindowCoreType, &ViewCoreType, &PortCoreType, &FeedCoreType, &SleeperType,
         &TallyType, &CommitsType, &TurnType, &OutletType, &IntakeType,
     };
-    if (core_names() || port_names() || feed_names() || turn_names())
+    if (core_names() || port_names() || feed_names() || turn_names() || turn_out_names())
         return NULL;
     PyObject *module = PyModule_Create(&definition);
     if (module == NULL)

@@ -1,7 +1,7 @@
 /* Showing: the ordinary way of InputPort, from a window to what the script finds in its inputs. */
 #include "core.h"
 
-static PyObject *name_begin_slowly, *name_transposed;
+static PyObject *name_begin_slowly, *name_transposed, *name_make_room;
 
 static int is_window(const PortCore *self)
 {
@@ -104,11 +104,41 @@ int port_begin(PortCore *self, PyObject *shown)
     return 0;
 }
 
+/* How many samples were new to the last loop, also where it was given them as arrays; -1 with an exception. */
+static Py_ssize_t last_count(const PortCore *self)
+{
+    if (self->fresh == NULL)
+        return 0;
+    if (PyLong_CheckExact(self->fresh))
+        return PyLong_AsSsize_t(self->fresh);
+    return PyTuple_Check(self->fresh) && PyTuple_GET_SIZE(self->fresh) == 2 ? PyObject_Length(PyTuple_GET_ITEM(self->fresh, 1)) : 0;
+}
+
+/* Have the window move now, where so many samples more would make the next loop wait for that. */
+static int window_make_room(PortCore *self, Py_ssize_t count)
+{
+    WindowCore *window = (WindowCore *)self->buffer;
+    if (window->end + count <= window->room)
+        return 0;
+    PyObject *number = PyLong_FromSsize_t(count);
+    PyObject *done = number == NULL ? NULL : PyObject_CallMethodObjArgs(self->buffer, name_make_room, number, NULL);
+    Py_XDECREF(number);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
+int port_make_room(PortCore *self)
+{
+    Py_ssize_t count = last_count(self);
+    if (count <= 0 || !is_window(self))
+        return count == -1 && PyErr_Occurred() ? -1 : 0;
+    forget_ready(self);
+    return window_make_room(self, count);
+}
+
 int port_prepare(PortCore *self)
 {
-    if (self->fresh == NULL || !PyLong_CheckExact(self->fresh))
-        return 0;
-    Py_ssize_t count = PyLong_AsSsize_t(self->fresh);
+    Py_ssize_t count = last_count(self);
     if (count <= 0)
         return count == -1 && PyErr_Occurred() ? -1 : 0;
     if (PyObject_TypeCheck(self->buffer, &ViewCoreType))
@@ -117,6 +147,8 @@ int port_prepare(PortCore *self)
         return 0;
     WindowCore *window = (WindowCore *)self->buffer;
     forget_ready(self);
+    if (window_make_room(self, count))
+        return -1;
     Py_ssize_t end = window->end + count, first = end - window->window > window->first ? end - window->window : window->first;
     if (end > window->room)
         return 0;
@@ -133,8 +165,9 @@ int port_prepare(PortCore *self)
 
 int port_names(void)
 {
-    return (name_begin_slowly = PyUnicode_InternFromString("_begin_slowly")) && (name_transposed = PyUnicode_InternFromString("T"))
-        ? 0 : -1;
+    return (name_begin_slowly = PyUnicode_InternFromString("_begin_slowly"))
+        && (name_transposed = PyUnicode_InternFromString("T"))
+        && (name_make_room = PyUnicode_InternFromString("make_room")) ? 0 : -1;
 }
 
 static PyObject *begin_loop(PortCore *self, PyObject *shown)
@@ -149,6 +182,13 @@ static PyObject *begin_loop(PortCore *self, PyObject *shown)
 static PyObject *prepare(PortCore *self, PyObject *unused)
 {
     if (port_prepare(self))
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *make_room(PortCore *self, PyObject *unused)
+{
+    if (port_make_room(self))
         return NULL;
     Py_RETURN_NONE;
 }
@@ -191,6 +231,7 @@ static void dealloc(PortCore *self)
 
 static PyMethodDef methods[] = {
     {"begin_loop", (PyCFunction)begin_loop, METH_O, "See InputPort.begin_loop."},
+    {"make_room", (PyCFunction)make_room, METH_NOARGS, "See InputPort.make_room."},
     {"prepare", (PyCFunction)prepare, METH_NOARGS, "See InputPort.prepare."},
     {"refresh", (PyCFunction)refresh_now, METH_O, "See InputPort.refresh."},
     {NULL},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import random
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,6 +26,7 @@ _LARGE = 64 * 1024 * 1024
 """Bytes of a window above which the spare rows are a quarter of it, not as many again."""
 _FIRST_ROWS = 64
 """Rows that an irregular stream's buffer starts with."""
+_places = random.Random()  # not the module's functions: a script may have seeded those
 
 
 def legacy_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -95,7 +97,9 @@ class InputBuffer:
         large = self.window * channels * self.dtype.itemsize > _LARGE
         self._spare_rows = max(1, math.ceil(self.window / 4)) if large else self.window
         rows = min(_FIRST_ROWS, self.window * 2) if self.spec.rate == 0 else self.window + self._spare_rows
-        self._first = self._end = self._mark = 0
+        # Somewhere else in each buffer: nodes in a row would else all move their windows at the same sample.
+        start = _places.randrange(self._spare_rows) if self.spec.rate > 0 else 0
+        self._first = self._end = self._mark = start
         self._undo: _State | None = None
         try:
             self._data, self._stamps = self._pool.take(rows)
@@ -182,6 +186,15 @@ class InputBuffer:
         """Begin anew to count samples as new: those of now have been shown to a loop."""
         self._mark = self._end
         self._undo = None
+
+    def make_room(self, count: int) -> None:
+        """Move the window now, where appending `count` samples would: call it when nobody waits.
+
+        Not that of an irregular stream, nor one to which more is to come than fits beside it.
+        """
+        if self._end + count > len(self._stamps) and count <= self._spare_rows and self.spec.rate > 0:
+            self._replace_arrays(0)
+            self.version += 1  # what the script writes must go where the next samples will be
 
     def _replace_arrays(self, count: int) -> int:
         """Copy the window, less what `count` new samples push out, into arrays with room; returns the rows it moved."""

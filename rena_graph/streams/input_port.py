@@ -83,8 +83,15 @@ class InputPort:
     def prepare(self) -> None:
         """Make now the views that the next loop is shown if as much comes as came last: call it when nobody waits."""
         new = self._new
-        if new and isinstance(new, int):
-            self._ready = self.buffer.ahead(new)
+        if count := new if isinstance(new, int) else len(new[1]):
+            self.buffer.make_room(count)
+            self._ready = self.buffer.ahead(count)
+
+    def make_room(self) -> None:
+        """Have the window move now if as much as came last would make the next loop wait for that."""
+        new = self._new
+        if count := new if isinstance(new, int) else len(new[1]):
+            self.buffer.make_room(count)
 
     def rehearse(self) -> None:
         """Make the views that :meth:`begin_loop` will make, for nobody."""

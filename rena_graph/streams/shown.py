@@ -70,6 +70,9 @@ class ShownWindow:
     def ahead(self, count: int) -> None:
         """Nothing: where the transport's memory will be shown is found out when it is."""
 
+    def make_room(self, count: int) -> None:
+        """Nothing: the transport's memory has its own."""
+
     def shows(self, views: object) -> bool:
         """Never: see :meth:`ahead`."""
         return False

@@ -9,14 +9,13 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 from rena_graph.errors import TransportError
 
-__all__ = ["MAX_WORDS", "WaitSet", "address_of", "sharpen_timers", "wait", "waker"]
+__all__ = ["MAX_WORDS", "WaitSet", "address_of", "wait", "waker"]
 
 MAX_WORDS = 128
 """Words that one :class:`WaitSet` can watch: the kernel's ``FUTEX_WAITV_MAX``."""
@@ -28,7 +27,6 @@ _FUTEX_WAKE = 1
 _FUTEX_PRIVATE = 128
 _FUTEX2_U32 = 2
 _CLOCK_MONOTONIC = 1
-_PR_SET_TIMERSLACK = 29
 _EVERYBODY = 0x7FFF_FFFF
 _QUIET = {errno.EAGAIN, errno.EINTR, errno.ETIMEDOUT}
 """What ends a wait in the ordinary course: the word had changed already, a signal came, time is up."""
@@ -142,12 +140,3 @@ def _unless_quiet(call: str) -> None:
     number = ctypes.get_errno()
     if number not in _QUIET:
         raise TransportError(f"{call} failed: {os.strerror(number)} (errno {number})")
-
-
-def sharpen_timers() -> None:
-    """Let the calling thread's timed sleeps end on time: Linux otherwise adds up to 50 µs to group wake-ups.
-
-    Does nothing where the system has no such thing.
-    """
-    if sys.platform == "linux":
-        _libc.prctl(ctypes.c_int(_PR_SET_TIMERSLACK), ctypes.c_ulong(1), 0, 0, 0)

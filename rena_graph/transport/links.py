@@ -22,7 +22,6 @@ __all__ = [
     "ring_available",
     "segment_bytes",
     "shared_memory_free",
-    "sharpen_timers",
 ]
 
 _IPC = "ipc://"
@@ -194,10 +193,3 @@ def check_shared_memory(ports: Sequence[StreamPort], free: int | None = None) ->
             f"the streams of this host need {needed:,} bytes of shared memory, {free:,} are free (largest: {largest}). "
             f"Shorten buffer_duration, enlarge /dev/shm (in Docker: --shm-size), or use the transport 'zmq'"
         )
-
-
-def sharpen_timers() -> None:
-    """Let the calling thread's timed sleeps end on time; see :func:`rena_graph.transport.futex.sharpen_timers`."""
-    from rena_graph.transport import futex
-
-    futex.sharpen_timers()

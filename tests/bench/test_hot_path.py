@@ -29,7 +29,7 @@ from rena_graph.transport.board import Board, EdgeColumn, NodeColumn, StreamColu
 from rena_graph.transport.interface import EdgeOptions, StreamPort
 from rena_graph.transport.links import create_stream, remove_stream
 
-CALLS_OUT, CALLS_IN = (3, 5) if fast.usable else (23, 32)
+CALLS_OUT, CALLS_IN = (3, 5) if fast.usable else (24, 33)
 """Python functions that a loop of a producer and of a consumer may call: each costs microseconds after a sleep."""
 SAMPLES, CHANNELS, RATE = 10, 32, 1000.0
 
@@ -225,6 +225,6 @@ def test_what_is_counted_after_the_outputs_are_out_is_counted(tmp_path: Path) ->
         made.step(made.out)
         made.step(made.into[0])
         assert edge[EdgeColumn.DELIVERED] == before + SAMPLES
-        assert edge[EdgeColumn.POSITION] == made.out._writers[0]._sequence  # type: ignore[attr-defined]
+        assert edge[EdgeColumn.POSITION] == made.out._giving.writers[0]._sequence  # type: ignore[attr-defined]
         assert commits[NodeColumn.COMMITS] == committed + 1
         assert made.board.edge(0).floats[EdgeColumn.LAST_TIMESTAMP] == made.consumers[0].script.inputs["X"][1][-1]

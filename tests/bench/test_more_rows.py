@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from rena_graph.bench import hop_rounds, p4, p5, p8, p9, p10, p11
 from rena_graph.bench.figures import Figure, Hops
@@ -134,21 +135,50 @@ def test_peers_take_their_turns_and_the_best_one_is_judged_against(
 
 
 # -- density -----------------------------------------------------------------------------------------
-def test_the_longest_chain_is_the_last_one_before_the_first_that_fails() -> None:
-    assert p8.longest(lambda n: n <= 8, (4, 6, 8, 12)) == 8
-    assert p8.longest(lambda n: False, (4, 6)) == 0
-    assert p8.longest(lambda n: n != 6, (4, 6, 8)) == 4
+@pytest.mark.parametrize("first", [0, 4, 8, 100])
+def test_the_longest_chain_is_the_last_one_before_the_first_that_fails(first: int) -> None:
+    assert p8.longest(lambda n: n <= 8, (4, 6, 8, 12), first) == 8
+    assert p8.longest(lambda n: True, (4, 6, 8, 12), first) == 12
+    assert p8.longest(lambda n: False, (4, 6), first) == 0
+
+
+def test_longer_chains_are_not_tried_after_one_that_fails() -> None:
+    asked: list[int] = []
+    assert p8.longest(lambda n: asked.append(n) or n < 8, (4, 6, 8, 12), 6) == 6  # type: ignore[func-returns-value]
+    assert asked == [6, 8]
+    asked.clear()
+    assert p8.longest(lambda n: asked.append(n) or n < 6, (4, 6, 8, 12), 8) == 4  # type: ignore[func-returns-value]
+    assert asked == [8, 6, 4]
+
+
+def sent_at(numbers: NDArray[np.int64], sent_every: int, arrived: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.column_stack((numbers, numbers * sent_every, arrived))
 
 
 def test_what_is_lost_or_late_is_not_kept() -> None:
     numbers = np.arange(1000)
-    times = np.column_stack((numbers, numbers * 4_000_000, numbers * 4_000_000 + 1000))
-    assert p8.kept_rate(times, 1000, 250.0) == pytest.approx(1.0)
-    assert p8.kept_rate(times[::2], 1000, 250.0) == pytest.approx(0.5)
-    late = times.copy()
-    late[:, 2] = numbers * 5_000_000
-    assert p8.kept_rate(late, 1000, 250.0) == pytest.approx(0.8)
+    period = 4_000_000
+    times = sent_at(numbers, period, numbers * period + 1000)
+    assert p8.kept_rate(times, 1000, 250.0) == pytest.approx(1.0, abs=0.002)
+    assert p8.kept_rate(times[::2], 1000, 250.0) == pytest.approx(0.5, abs=0.002)
     assert p8.kept_rate(times[:0], 1000, 250.0) == 0.0
+    slow = sent_at(numbers, period, numbers * 5_000_000)
+    assert p8.kept_rate(slow, 1000, 250.0) == pytest.approx(0.8, abs=0.002)
+    held_up = sent_at(numbers, 5_000_000, numbers * 5_000_000)
+    assert p8.kept_rate(held_up, 1000, 250.0) == pytest.approx(0.8, abs=0.002)
+
+
+def test_a_chain_that_falls_behind_does_not_make_up_for_it_once_the_source_has_ended() -> None:
+    numbers = np.arange(1000)
+    behind = np.minimum(numbers * 5_000_000, 1000 * 4_000_000 + numbers * 1000)
+    times = sent_at(numbers, 4_000_000, np.maximum(behind, numbers * 4_000_000))
+    assert p8.kept_rate(times, 1000, 250.0) == pytest.approx(0.8, abs=0.002)
+
+
+def test_a_chain_that_is_slow_and_keeps_the_rate_keeps_it() -> None:
+    numbers = np.arange(1000)
+    times = sent_at(numbers, 4_000_000, numbers * 4_000_000 + 300_000_000)
+    assert p8.kept_rate(times, 1000, 250.0) == pytest.approx(1.0, abs=0.002)
 
 
 @pytest.mark.ray
@@ -159,8 +189,11 @@ def test_a_short_chain_keeps_its_rate(ray_address: str, monkeypatch: pytest.Monk
     monkeypatch.setattr(p8, "PAYLOAD", Payload("slow", 1, 8, "float64", 50.0, 150, 150))
     monkeypatch.setattr(Bench, "ray", lambda self: ray_address)
     figures = measure_row("P8", Bench(rounds=1, quick=True))
-    assert [f.ours for f in figures] == [(2.0,), (2.0,)]
-    assert all(f.verdict == "not measured" and f.missing for f in figures)
+    assert [f.ours for f in figures[:2]] == [(2.0,), (2.0,)]
+    assert all(f.verdict == "not measured" and f.missing for f in figures[:2])
+    single, latency = figures[2:]
+    assert single.ours[0] in (0.0, 2.0)
+    assert 0.0 < latency.ours[0] < 1000.0
 
 
 # -- readers, devices, throughput, start -------------------------------------------------------------

@@ -182,7 +182,7 @@ def test_loops_leave_the_same_behind(
 
 def test_a_turn_is_due_with_its_data_and_not_before_its_time(tmp_path: Path) -> None:
     world = World(tmp_path, True, "copy", "data", "pass")
-    turn, readers = world.loop._turn, world.loop._readers
+    turn, readers = world.loop._turn, world.loop._trigger.readers
     assert turn is not None
     assert turn.due(world.loop._pacer, readers) is None  # the first wait for data returns at once
     world.feed(1)

@@ -119,6 +119,10 @@ class BufferMachine(RuleBasedStateMachine):
         for row in self.model.rows:
             row.seen = True
 
+    @rule(count=st.integers(0, 30))
+    def make_room(self, count: int) -> None:
+        self.buffer.make_room(count)
+
     @rule()
     def keep_view(self) -> None:
         self.kept += [(view, view.copy()) for view in (self.buffer.data, self.buffer.timestamps)]
@@ -232,6 +236,50 @@ def test_memory_of_arrays_held_is_given_back() -> None:
     del held
     gc.collect()
     assert sum(array() is not None for array in arrays.values()) <= 2
+
+
+@pytest.mark.parametrize("kind", [InputBuffer, FastWindow])
+def test_where_room_was_made_the_next_samples_move_nothing(kind: type[InputBuffer]) -> None:
+    buffer = kind(StreamSpec("s", 3, "float64", 100), 8)
+    moved_by_append = moved_ahead = 0
+    for stamp in range(100):
+        before = buffer.data.base
+        buffer.make_room(2)
+        ahead = buffer.data.base
+        buffer.append(np.full((2, 3), float(stamp)), np.array([stamp, stamp + 0.5]))
+        buffer.mark()
+        moved_ahead += ahead is not before
+        moved_by_append += buffer.data.base is not ahead
+        np.testing.assert_array_equal(buffer.data[-2:], np.full((2, 3), float(stamp)))
+    assert moved_by_append == 0
+    assert 20 <= moved_ahead <= 27, "200 samples, 8 spare rows"
+
+
+def test_no_room_is_made_for_more_than_there_can_be() -> None:
+    buffer = filled(StreamSpec("s", 3, "int16", 100), 4, 4)
+    before, version = buffer.data.base, buffer.version
+    buffer.make_room(5)
+    irregular = filled(StreamSpec("marker", 1, "float64", 0), 100, 60, duration=1e9)
+    of_irregular = irregular.data.base
+    irregular.make_room(10)
+    assert buffer.data.base is before
+    assert buffer.version == version
+    assert irregular.data.base is of_irregular
+
+
+def test_windows_begin_at_different_places_so_that_they_do_not_all_move_at_once() -> None:
+    def samples_until_it_moves() -> int:
+        buffer = InputBuffer(StreamSpec("s", 1, "float32", 100), 50)
+        first = buffer.data.base
+        for stamp in range(101):
+            buffer.append(np.zeros((1, 1), np.float32), np.array([float(stamp)]))
+            if buffer.data.base is not first:
+                return stamp
+        raise AssertionError("it never moved")
+
+    found = {samples_until_it_moves() for _ in range(30)}
+    assert len(found) > 5
+    assert all(50 <= samples <= 100 for samples in found)
 
 
 def test_a_large_window_has_few_spare_rows() -> None:

@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from numpy.typing import NDArray
 
 from rena_graph.streams.buffer import InputBuffer
+from rena_graph.streams.fast_window import FastPort, FastWindow
 from rena_graph.streams.inputs import InputPort, Inputs, Layout
 from rena_graph.streams.shown import ShownWindow
 from rena_graph.streams.spec import StreamSpec
@@ -53,6 +54,11 @@ class InputsMachine(RuleBasedStateMachine):
                 self.shown[name] = (self.shown.get(name, []) + stamps)[-WINDOW:]
             self.new[name] = stamps[-WINDOW:]
         self.arrived = {name: [] for name in NAMES}
+
+    @rule(name=st.sampled_from(NAMES), views=st.booleans())
+    def look_ahead(self, name: str, views: bool) -> None:
+        port = self.inputs.port(name)
+        (port.prepare if views else port.make_room)()
 
     # What a script does happens in a loop: right after one began.
     @rule(name=st.sampled_from(NAMES), how=st.sampled_from(["clear", "pop"]))
@@ -190,6 +196,22 @@ def test_arrays_assigned_that_are_too_long_lose_their_oldest_samples() -> None:
     inputs.begin_loop()
     assert inputs["EEG"][1].tolist() == list(range(12, 22))
     assert inputs.new("EEG")[1].tolist() == [20, 21]
+
+
+@pytest.mark.parametrize("kind", [(InputPort, InputBuffer), (FastPort, FastWindow)])
+def test_what_a_script_writes_lasts_also_where_the_window_moved_meanwhile(kind: tuple[Any, Any]) -> None:
+    port_of, window_of = kind
+    port = port_of("EEG", window_of(StreamSpec("EEG", 2, "float32", 10), 10))
+    inputs = Inputs([port])
+    for second in range(30):
+        feed(inputs, 3, first=3.0 * second)
+        inputs.begin_loop()
+        inputs.new("EEG")
+        port.prepare()
+        inputs.begin_loop()  # another stream's samples began this one: nothing new here
+        inputs["EEG"][0][-1, 1] = 1000.0 + second
+    held = [float(value) for value in inputs["EEG"][0][:, 1] if value >= 1000.0]
+    assert held == [1026.0, 1027.0, 1028.0, 1029.0]
 
 
 def test_what_a_loop_kept_is_not_what_the_next_one_gets() -> None:

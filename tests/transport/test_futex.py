@@ -78,20 +78,3 @@ def test_what_is_wrong_is_said() -> None:
         futex.WaitSet([(0x1000, False)]).sleep(time.monotonic() + 1)
     with pytest.raises(TransportError, match="futex failed: Invalid argument"):
         futex.wait(0x1001, 0, 1.0)
-
-
-def test_timers_are_sharpened_for_the_calling_thread_only() -> None:
-    get_slack = 30
-    libc = ctypes.CDLL(None)
-    before = libc.prctl(get_slack, 0, 0, 0, 0)
-    found: list[int] = []
-
-    def sharpen() -> None:
-        futex.sharpen_timers()
-        found.append(libc.prctl(get_slack, 0, 0, 0, 0))
-
-    thread = threading.Thread(target=sharpen)
-    thread.start()
-    thread.join()
-    assert found == [1]
-    assert libc.prctl(get_slack, 0, 0, 0, 0) == before

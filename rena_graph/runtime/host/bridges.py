@@ -18,7 +18,8 @@ from rena_graph.runtime.plan import Plan, SinkPlan
 from rena_graph.streams.spec import StreamSpec
 from rena_graph.transport.board import Board, Row
 from rena_graph.transport.interface import EdgeOptions, StreamReader, StreamWriter, Waiter
-from rena_graph.transport.links import open_reader, open_waiter, open_writer, sharpen_timers
+from rena_graph.transport.links import open_reader, open_waiter, open_writer
+from rena_graph.transport.punctual import be_punctual
 
 __all__ = ["Sinks", "Sources"]
 
@@ -136,7 +137,7 @@ class Sources:
             thread.start()
 
     def _run(self, name: str, bridge: SourceBridge, writer: StreamWriter, row: Row) -> None:
-        sharpen_timers()
+        be_punctual()
         try:
             with _reported(f"stream {name!r}", self._failed):
                 bridge.run(writer, row, self._stop)
@@ -236,6 +237,7 @@ class Sinks:
             thread.start()
 
     def _run(self, sink: SinkPlan, bridge: SinkBridge, reader: StreamReader, waiter: Waiter, row: Row) -> None:
+        be_punctual()
         try:
             with _reported(sink.label, self._failed):
                 bridge.run(reader, waiter, row, self._stop)

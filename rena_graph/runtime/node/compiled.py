@@ -24,6 +24,7 @@ from rena_graph.transport.board import Row
 from rena_graph.transport.interface import StreamReader, StreamWriter, Waiter
 
 if TYPE_CHECKING:
+    from rena_graph.runtime.node.giving import Giving
     from rena_graph.transport.ring import RingWriter
 
 if TYPE_CHECKING or fast.usable:  # else there is none to inherit from
@@ -77,13 +78,12 @@ class Around:
     definition: NodeDef
     inputs: Inputs
     feeds: tuple[Feed, ...]
-    outputs: Outputs
-    writers: tuple[StreamWriter, ...]
+    giving: Giving
     row: Row
     commit: Callable[[], None]
 
 
-def open_turn(around: Around, senders: Senders | None, waiter: Waiter, clock: Clock, beat: float) -> _core.Turn | None:
+def open_turn(around: Around, waiter: Waiter, clock: Clock, beat: float) -> _core.Turn | None:
     """What a loop does around its script, in a call before it and one after; None where that is Python's.
 
     That is: by another clock than this machine's, in blocks, and where what piled up is passed over.
@@ -101,15 +101,15 @@ def open_turn(around: Around, senders: Senders | None, waiter: Waiter, clock: Cl
         around.inputs.ports,
         around.inputs.buffer,
         around.script.loop_info,
-        around.outputs,
-        senders,
+        around.giving.outputs,
+        around.giving.senders,
         around.commit,
         around.row.ints,
         waiter.sleeper if isinstance(waiter, fast.FastRingWaiter) else None,
         ClockPacer,
         beat,
         definition.trigger == "clock",
-        bool(feeds and around.writers),
+        bool(feeds and around.giving.writers),
         any(feed.guarded for feed in feeds),
     )
     return made

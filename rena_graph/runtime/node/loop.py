@@ -5,23 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from rena_graph.errors import OutputRefused
-from rena_graph.graph.document import EveryTrigger, NodeDef
+from rena_graph.graph.document import NodeDef
 from rena_graph.runtime.clock import Clock
-from rena_graph.runtime.node.compiled import SOME_LEFT, Around, open_send, open_turn, plain_senders
+from rena_graph.runtime.node.compiled import Around, open_turn
 from rena_graph.runtime.node.eager import EagerWait
 from rena_graph.runtime.node.feed import Feed, release_edges
-from rena_graph.runtime.node.gate import EveryGate
+from rena_graph.runtime.node.giving import Giving
 from rena_graph.runtime.node.loop_report import LoopReport
 from rena_graph.runtime.node.pacer import ClockPacer, DataPacer
 from rena_graph.runtime.node.rehearsal import Rehearsal
 from rena_graph.runtime.node.tally import open_tally
+from rena_graph.runtime.node.trigger import Trigger
 from rena_graph.script import RenaScript
-from rena_graph.streams.finite import NotFinite
 from rena_graph.streams.inputs import Inputs
 from rena_graph.streams.outputs import Outputs
-from rena_graph.transport.board import NodeColumn, Row, StreamColumn
-from rena_graph.transport.interface import StreamReader, StreamWriter, Waiter
+from rena_graph.transport.board import NodeColumn, Row
+from rena_graph.transport.interface import StreamWriter, Waiter
 
 __all__ = ["BEAT", "NodeLoop", "release_edges"]
 
@@ -97,20 +96,18 @@ class NodeLoop:
         self._shown = inputs.buffer
         self._feeds = tuple(feeds)
         self._outputs = outputs
-        self._writers = tuple(writers)
-        self._streams = tuple(streams)
+        self._giving = giving = Giving(outputs, writers, streams, row, report)
+        self._trigger = trigger = Trigger(definition, self._feeds)
+        self._gate, self._delayed = trigger.gate, trigger.delayed
+        self._on_clock = on_clock = trigger.on_clock
+        own = (outputs.prepare,) if giving.stamps_ahead else ()
+        # Nobody waits for a node that looks at the clock to show what it takes in.
+        ahead = (feed.port.make_room if on_clock else feed.port.prepare for feed in self._feeds)
+        self._prepare = (*own, *ahead)
+        self._passes_on = bool(self._feeds and giving.writers)
         self._row = row
         self._clock = clock
         self._now_ns = clock.now_ns
-        self._publishers = tuple(writer.publish for writer in writers)
-        senders = plain_senders(outputs, self._writers)
-        self._send = open_send(outputs, senders)
-        # The kernel makes timestamps where they go: none are to be made beforehand.
-        own = () if self._send is not None else (outputs.prepare,)
-        # Nobody waits for a node that looks at the clock.
-        ahead = () if definition.trigger == "clock" else (feed.port.prepare for feed in self._feeds)
-        self._prepare = (*own, *ahead)
-        self._passes_on = bool(self._feeds and self._writers)
         self._report = report
         self._before_loop = before_loop
         self._commit = commit
@@ -118,22 +115,14 @@ class NodeLoop:
         self._tally = open_tally(row)
         self._viewed = tuple(f for f in self._feeds if f.viewed)
         self._guarded = tuple(f for f in self._feeds if f.guarded)
-        self._delayed = tuple(f for f in self._feeds if f.setup.definition.delayed)
-        self._gate: EveryGate | None = None
-        self._readers: tuple[StreamReader, ...] = ()
-        self._triggers: tuple[Callable[[], int], ...] = ()
-        self._on_clock = definition.trigger == "clock"
         self._pacer: ClockPacer | DataPacer = DataPacer(definition.frequency)
-        self._set_trigger(definition)
-        around = Around(self, script, definition, inputs, self._feeds, outputs, self._writers, row, commit)
-        self._turn = open_turn(around, senders, waiter, clock, BEAT)
+        around = Around(self, script, definition, inputs, self._feeds, giving, row, commit)
+        self._turn = open_turn(around, waiter, clock, BEAT)
         self._due = None if self._turn is None or definition.spin or not self._turn.waits else self._turn.due
         self._wait: Callable[[float, bool], None] = waiter.wait
         if definition.spin:
-            rehearsal = Rehearsal(self._feeds, outputs, self._writers, clock.now)
-            gate = self._gate
-            ready = self._triggers if gate is None else (lambda: int(gate.ready(math.inf)),)
-            self._wait = EagerWait(waiter, definition.spin, clock.now, ready, rehearsal).wait
+            rehearsal = Rehearsal(self._feeds, outputs, giving.writers, clock.now)
+            self._wait = EagerWait(waiter, definition.spin, clock.now, trigger.ready, rehearsal).wait
         self.paused = False
         self.draining = False
         self.stopped = False
@@ -143,19 +132,6 @@ class NodeLoop:
         self._newest = definition.on_overload == "newest"
         self._behind = False
         self._note_frequency(definition.frequency)
-
-    def _set_trigger(self, definition: NodeDef) -> None:
-        trigger = definition.trigger
-        immediate = [f for f in self._feeds if not f.setup.definition.delayed]
-        if isinstance(trigger, EveryTrigger):
-            # The graph's checks made sure that the stream is an input of this node.
-            block = next(f for f in immediate if f.setup.definition.stream == trigger.stream)
-            self._gate = EveryGate(block, [f for f in immediate if f is not block], trigger.every, trigger.wait)
-        elif isinstance(trigger, list):
-            immediate = [f for f in immediate if f.setup.definition.stream in trigger]
-        if isinstance(trigger, list) or trigger == "data":
-            self._readers = tuple(f.reader for f in immediate)
-            self._triggers = tuple(reader.pending for reader in self._readers)
 
     # -- what may be asked while it runs -------------------------------------------------------------
     def set_frequency(self, frequency: float, phase: float | None = None) -> None:
@@ -168,14 +144,8 @@ class NodeLoop:
     def _note_frequency(self, frequency: float) -> None:
         self._overrun_ns = 1e9 / frequency if math.isfinite(frequency) else math.inf
         if self._newest:
-            self._behind_ns = self._block_ns() if self._gate is not None else self._overrun_ns
+            self._behind_ns = self._trigger.block_ns if self._gate is not None else self._overrun_ns
         self._row.floats[NodeColumn.FREQUENCY] = frequency
-
-    def _block_ns(self) -> float:
-        """How long a block takes to come in; 0 for an irregular stream, of which nobody knows."""
-        assert self._gate is not None
-        rate = self._gate.rate
-        return self._gate.every * 1e9 / rate if rate else 0.0
 
     def set_phase(self, phase: float) -> None:
         """On the clock: move the deadlines, without skipping one."""
@@ -216,11 +186,11 @@ class NodeLoop:
             self._row.floats[NodeColumn.PHASE] = phase
         ints = self._row.ints
         now_of, now_ns, before_loop, wait = self._clock.now, self._now_ns, self._before_loop, self._wait
-        on_clock = self._on_clock
+        on_clock, readers = self._on_clock, self._trigger.readers
         while True:
             before_loop()
             if self._due is not None and not (self.stopped or self.draining or self.paused):
-                if (due := self._due(self._pacer, self._readers)) is not None:
+                if (due := self._due(self._pacer, readers)) is not None:
                     self._one_loop(*due)
                 continue
             now = now_of()
@@ -244,26 +214,14 @@ class NodeLoop:
         """When the next loop may begin, as far as is known now, and whether data may change that."""
         if self.paused:
             return (-math.inf if self._steps else math.inf), False
-        if self._gate is not None:
-            if self._behind:
-                self._gate.pass_over()
-                self._behind = False
-            if self._gate.ready(now):
-                return self._pacer.deadline, False
-            return self._gate.deadline, True
-        for pending in self._triggers:
-            if pending():
-                return self._pacer.deadline, False
-        return math.inf, True
+        if self._gate is not None and self._behind:
+            self._gate.pass_over()
+            self._behind = False
+        return self._trigger.next(self._pacer, now)
 
     def _drained(self) -> bool:
         """Whether no loop could see anything new any more (also when paused: nobody will look)."""
-        if self.paused:
-            return True
-        if self._gate is not None:
-            return not self._gate.ready(math.inf)
-        waiting = self._triggers if not self._on_clock else [feed.reader.pending for feed in self._feeds]
-        return not any(pending() for pending in waiting)
+        return self.paused or self._trigger.is_drained()
 
     def _one_loop(self, now: float, began: int) -> None:
         """Take in, call the script, give out; then count. `began` is `now` on the clock of durations."""
@@ -303,7 +261,7 @@ class NodeLoop:
         made_of = math.nan
         # All are asked, since each counts its own loss.
         if self._viewed and sum(feed.overtaken() for feed in self._viewed):
-            self._discard(now)
+            self._giving.discard(now)
         else:
             origin = self._origin() if self._passes_on else math.nan
             if self.publish(origin):
@@ -318,10 +276,6 @@ class NodeLoop:
         for prepare in self._prepare:
             prepare()
         ints[_OWN_NS] += self._now_ns() - began - took
-
-    def _discard(self, now: float) -> None:
-        self._outputs.collect(now, lambda _: None)  # what is discarded need not be right
-        self._row.ints[NodeColumn.DISCARDED] += 1
 
     def _tell_not_finite(self) -> None:
         for feed in self._guarded:
@@ -371,30 +325,15 @@ class NodeLoop:
         """Send what the script put into its outputs; whether there was anything."""
         if not self._outputs:
             return False
-        sent, now = False, self._clock.now()
-        if self._send is not None:
-            done = self._send(now, origin)
-            if done < SOME_LEFT:
-                return bool(done)
-            sent = done > SOME_LEFT
-        return self._give_out_rest(now, origin) or sent
-
-    def _give_out_rest(self, now: float, origin: float) -> bool:
-        """Send what the kernel leaves to Python."""
-        sent = False
-        for index, data, stamps in self._outputs.collect(now, self._refused, self._left_out):
-            try:
-                self._publishers[index](data, stamps, origin)
-                sent = True
-            except OutputRefused as refusal:
-                self._refused(refusal)  # text that is too long for any ring is found out only here
+        sent = self._giving.publish(self._clock.now(), origin)
+        self.stopped = self.stopped or self._giving.failed
         return sent
 
-    def _left_out(self, found: NotFinite) -> None:
-        self._streams[found.index].add(StreamColumn.NOT_FINITE, found.count)
-        self.stopped = self.stopped or found.fails
-        self._report.not_finite(found.text, fails=found.fails)
+    def _publish_rest(self, now: float, origin: float) -> bool:
+        """What the kernel asks for where it cannot send all."""
+        sent = self._giving.publish_rest(now, origin)
+        self.stopped = self.stopped or self._giving.failed
+        return sent
 
-    def _refused(self, error: OutputRefused) -> None:
-        self._row.add(NodeColumn.BAD_OUTPUTS)
-        self._report.output_refused(error)
+    def _discard(self, now: float) -> None:
+        self._giving.discard(now)

@@ -30,7 +30,7 @@ from rena_graph.runtime.setup import NodeSetup
 from rena_graph.script import RenaScript, half_kept
 from rena_graph.streams.params import ParamChanges
 from rena_graph.transport.board import Board, NodeColumn
-from rena_graph.transport.links import sharpen_timers
+from rena_graph.transport.punctual import be_punctual
 
 __all__ = ["NodeProcess"]
 
@@ -330,7 +330,7 @@ def _settle_down() -> None:
     """
     gc.collect()
     gc.freeze()
-    sharpen_timers()
+    be_punctual()
 
 
 def _nobody_waits() -> None:

@@ -31,6 +31,7 @@ from rena_graph.transport.crossing.messages import (
 from rena_graph.transport.crossing.sender import tune
 from rena_graph.transport.crossing.small import PREFIX, identity_in
 from rena_graph.transport.interface import ChunkInfo, StreamPort
+from rena_graph.transport.punctual import be_punctual
 from rena_graph.transport.wire import Chunk
 
 __all__ = ["Receiver"]
@@ -152,6 +153,7 @@ class Receiver:
 
     # -- the thread ----------------------------------------------------------------------------------
     def _run(self) -> None:
+        be_punctual()
         try:
             self._receive_forever()
         except RenaGraphError as error:

@@ -20,6 +20,7 @@ from rena_graph.transport.crossing.messages import Data, Grant, Offer, pack, unp
 from rena_graph.transport.crossing.small import SmallCodec
 from rena_graph.transport.interface import ChunkInfo, EdgeOptions, StreamPort
 from rena_graph.transport.links import open_reader, open_waiter
+from rena_graph.transport.punctual import be_punctual
 from rena_graph.transport.ring_reader import RingReader
 from rena_graph.transport.wire import Codec
 
@@ -144,6 +145,7 @@ class Sender:
         self._socket.close(linger=0)
 
     def _run(self) -> None:
+        be_punctual()
         try:
             self._send_forever()
         except RenaGraphError as error:
