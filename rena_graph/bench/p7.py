@@ -14,12 +14,12 @@ from rena_graph.bench.ticking import Ticking, tick_side_by_side
 
 __all__ = ["Pace", "measure", "most_in_ten_periods"]
 
-TOGETHER = ((1.0, 250.0), (60.0, 1000.0))
-"""Measured at the same time, each beside its bare loop, so that all takes half as long; the slower one hardly matters
-to the faster one, and neither to the other's comparison, since node and bare loop have the same neighbours."""
+TOGETHER = (1000.0, 250.0, 60.0, 1.0)
+"""Measured at the same time, each beside its bare loop, so that all takes a quarter as long; that matters to no
+comparison, since node and bare loop have the same neighbours."""
 APART = 1.0 / 12_000.0
-"""Seconds by which the slower pair is later: so its deadlines are as far from those of the faster node as from those of
-that one's bare loop."""
+"""Seconds by which each pair is later than the one before: so its deadlines are as far from those of the fastest node
+as from those of that one's bare loop, and never at the same time as either."""
 SECONDS, QUICK_SECONDS = 30.0, 3.0
 AT_MOST = 1.3
 GRID_PPM = 10.0
@@ -78,23 +78,22 @@ def measure(bench: Bench) -> list[Figure]:
     seconds = QUICK_SECONDS if bench.quick else SECONDS
     ours: dict[float, list[Pace]] = {}
     bare: dict[float, list[Pace]] = {}
-    for pair in TOGETHER:
-        for k in range(bench.rounds):
-            bench.say(f"pacing at {pair[0]:g} and {pair[1]:g} Hz: round {k + 1} of {bench.rounds}")
-            times = iter(
-                tick_side_by_side([task for place, hz in enumerate(pair) for task in _pair(hz, seconds, place)])
-            )
-            for frequency in pair:
-                ours.setdefault(frequency, []).append(Pace.of(next(times), frequency))
-                bare.setdefault(frequency, []).append(Pace.of(next(times), frequency))
+    rates = ", ".join(f"{hz:g}" for hz in TOGETHER)
+    for k in range(bench.rounds):
+        bench.say(f"pacing at {rates} Hz: round {k + 1} of {bench.rounds}")
+        tasks = [task for place, hz in enumerate(TOGETHER) for task in _pair(hz, seconds, place)]
+        times = iter(tick_side_by_side(tasks))
+        for frequency in TOGETHER:
+            ours.setdefault(frequency, []).append(Pace.of(next(times), frequency))
+            bare.setdefault(frequency, []).append(Pace.of(next(times), frequency))
     grid = GRID_PPM if seconds >= GRID_SECONDS else None
     figures = [figure for hz in sorted(ours) for figure in _figures(f"{hz:g} Hz", ours[hz], bare[hz], grid)]
     return [*figures, _stall(bench)]
 
 
 def _pair(frequency: float, seconds: float, place: int) -> list[Ticking]:
-    """A node and its bare loop, half a period later; the slower pair, at `place` 0, a little later still."""
-    later = 0.0 if place else APART * frequency
+    """A node and its bare loop, half a period later; both later still by the pair's place among the pairs."""
+    later = APART * place * frequency
     return [
         Ticking("node", frequency, seconds, phase=later),
         Ticking("bare", frequency, seconds, phase=0.5 + later),

@@ -102,6 +102,11 @@ ROWS: dict[str, Row] = {
         "four clocks of 60 Hz in a line, from the first loop() to the last, in cascade and with free phases",
         "none: it shows what the cascade gains; free clocks take what the formula of their phases says",
     ),
+    "BUSY": Row(
+        "rena_graph.bench.busy",
+        "a node at 250 Hz while other programs want all of the machine, beside a bare loop with ordinary turns",
+        "none: it shows what short turns gain (Linux 6.12 on)",
+    ),
 }
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from numpy.typing import NDArray
 
+from rena_graph.bench import busy, hop_rounds, p6, p7, phases
 from rena_graph.bench import floor as floor_module
-from rena_graph.bench import hop_rounds, p6, p7, phases
 from rena_graph.bench.figures import Figure, Hops
 from rena_graph.bench.floor import measure_floor
 from rena_graph.bench.graph_hop import HopRun, run_hop
@@ -18,6 +22,7 @@ from rena_graph.bench.peers.installed import find_interpreter, what_is_missing
 from rena_graph.bench.rows import ROWS, Bench, choose_rows, measure_row
 from rena_graph.bench.ticking import Ticking, tick_side_by_side
 from rena_graph.errors import EnvironmentRefused, UsageError
+from tests.runtime.live import wait_until
 
 TINY = Payload("tiny", 4, 8, "float64", 200.0, 40, 40)
 WIDE = Payload("wide", 1, 6000, "uint8", 200.0, 40, 40)
@@ -196,7 +201,7 @@ def test_a_burst_is_seen() -> None:
 
 @pytest.mark.long
 def test_the_row_of_pacing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(p7, "TOGETHER", ((20.0, 50.0),))
+    monkeypatch.setattr(p7, "TOGETHER", (50.0, 20.0))
     monkeypatch.setattr(p7, "QUICK_SECONDS", 0.2)
     monkeypatch.setattr(p7, "STALL_SECONDS", 0.8)
     figures = measure_row("P7", Bench(rounds=2, quick=True))
@@ -225,6 +230,29 @@ def test_a_line_of_clocks_is_timed_with_phases_and_without(monkeypatch: pytest.M
     assert 0 < p50.reference[0] <= p99.reference[0]
     assert figures["what the cascade gains, p50"].ours[0] == pytest.approx(p50.reference[0] - p50.ours[0])
     assert figures["free clocks, p50"].reference == (phases.by_free_phases(0),)
+
+
+def test_busy_programs_are_at_work_and_end_with_whoever_started_them() -> None:
+    with busy.busy_programs(2) as programs:
+        assert [program.poll() for program in programs] == [None, None]
+        assert all(Path(f"/proc/{program.pid}").exists() for program in programs)
+    assert all(program.returncode == -signal.SIGKILL for program in programs)
+    starts_one = f"import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', {busy._PROGRAM!r}]).pid)"
+    orphan = int(subprocess.run([sys.executable, "-c", starts_one], capture_output=True, check=True).stdout)
+    wait_until(lambda: not psutil.pid_exists(orphan) or psutil.Process(orphan).status() == psutil.STATUS_ZOMBIE)
+
+
+def test_lateness_is_counted_from_the_deadline_before_a_tick() -> None:
+    np.testing.assert_allclose(busy.lateness(np.array([0.0, 0.0121, 0.0201]), 100.0), [0.0, 2100.0, 100.0], atol=1e-6)
+
+
+def test_a_node_beside_busy_programs_is_held_against_an_ordinary_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(busy, "QUICK_SECONDS", 0.4)
+    p50, p99, skipped = measure_row("BUSY", Bench(rounds=2, quick=True))
+    for low, high in (*zip(p50.ours, p99.ours, strict=True), *zip(p50.reference, p99.reference, strict=True)):
+        assert 0 <= low <= high < 1e6 / busy.FREQUENCY
+    assert len(skipped.ours) == 2
+    assert all(figure.verdict == "no target" for figure in (p50, p99, skipped))
 
 
 def test_free_clocks_take_what_their_names_say() -> None:
