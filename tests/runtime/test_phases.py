@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rena_graph.graph.load import graph_from_dict
 from rena_graph.runtime.coordinator.phases import Stage, cascade, in_ratio, moved, spread
-from rena_graph.runtime.coordinator.rates import FIRST_LOOK, GUESS, NEXT_LOOK, START_DELAY, Rates
+from rena_graph.runtime.coordinator.rates import FIRST_LOOK, GUESS, NEXT_LOOK, SPARE, START_DELAY, Rates
 from tests.runtime.live import SCRIPTS, document, relay
 
 RATES = [1.0, 10.0, 30.0, 60.0, 240.0, 1000.0]
@@ -129,10 +129,11 @@ def test_a_run_begins_with_declared_times_and_goes_on_with_measured_ones() -> No
     measured = report(a=0.0061, b=0.0012, c=0.001)
     assert rates.heard(measured, 101.0) == [], "not yet"
     sent = dict(rates.heard(measured, 100.1 + FIRST_LOOK))
-    assert sent["b"] == {"do": "phase", "phase": pytest.approx(0.0061)}
-    assert sent["c"] == {"do": "phase", "phase": pytest.approx(0.0073)}
+    spare = SPARE / 50.0
+    assert sent["b"] == {"do": "phase", "phase": pytest.approx(0.0061 + spare)}
+    assert sent["c"] == {"do": "phase", "phase": pytest.approx(0.0073 + 2 * spare)}
     assert "a" not in sent
-    assert rates.start("c", 105.0)["phase"] == pytest.approx(0.0073), "so does one that is restarted"
+    assert rates.start("c", 105.0)["phase"] == pytest.approx(0.0073 + 2 * spare), "so does one that is restarted"
     assert rates.heard(measured, 200.0) == [], "nothing has changed"
 
 
@@ -157,9 +158,8 @@ def test_who_is_moved_is_moved_with_its_parents(before: tuple[float, ...], after
         sent = rates.heard(report(**dict(zip("abc", takes, strict=True))), now)
         now += 2 * NEXT_LOOK
         if sent:
-            wanted = cascade("abc", {
-                "a": Stage(50.0, takes[0]), "b": Stage(50.0, takes[1], ("a",)), "c": Stage(50.0, takes[2], ("b",)),
-            })  # fmt: skip
+            a, b, c = (each + SPARE / 50.0 for each in takes)
+            wanted = cascade("abc", {"a": Stage(50.0, a), "b": Stage(50.0, b, ("a",)), "c": Stage(50.0, c, ("b",))})
             assert {node: rates.phases[node] for node in "abc"} == pytest.approx(wanted)
 
 
