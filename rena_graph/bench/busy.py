@@ -18,18 +18,21 @@ from rena_graph.bench.ticking import Ticking, tick_side_by_side
 __all__ = ["busy_programs", "lateness", "measure"]
 
 FREQUENCY = 250.0
+WORK = 3e-4
+"""Seconds for which each loop computes: one that only looks at the time is let in by any kernel."""
 SECONDS, QUICK_SECONDS = 8.0, 2.0
-_PROGRAM = "import os; parent = os.getppid()\nwhile os.getppid() == parent: sum(range(100_000))"
-"""Computes until whoever started it has ended, however that was."""
+_PROGRAM = "import os, sys; parent = int(sys.argv[1])\nwhile os.getppid() == parent: sum(range(100_000))"
+"""Computes until whoever started it, whose number it is given, has ended, however that was."""
 
 
 @contextmanager
 def busy_programs(count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
     """So many programs that compute without a pause, while the context lasts."""
+    command = [sys.executable, "-c", _PROGRAM, str(os.getpid())]
     with ExitStack() as stack:
         programs = []
         for _ in range(count):
-            program = stack.enter_context(subprocess.Popen([sys.executable, "-c", _PROGRAM]))
+            program = stack.enter_context(subprocess.Popen(command))
             stack.callback(program.kill)
             programs.append(program)
         yield programs
@@ -45,7 +48,10 @@ def measure(bench: Bench) -> list[Figure]:
     """See the table of rows."""
     seconds = QUICK_SECONDS if bench.quick else SECONDS
     programs = len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1) + 1
-    tasks = [Ticking("node", FREQUENCY, seconds), Ticking("ordinary", FREQUENCY, seconds, phase=0.5)]
+    tasks = [
+        Ticking("node", FREQUENCY, seconds, work=WORK),
+        Ticking("ordinary", FREQUENCY, seconds, phase=0.5, work=WORK),
+    ]
     late: list[list[NDArray[np.float64]]] = []
     ticks: list[list[float]] = []
     with busy_programs(programs):

@@ -50,6 +50,8 @@ class Ticking:
         Periods after the common start at which its first tick is, so that two loops do not want to wake at once.
     stall : float
         Seconds that the tick in the middle takes; 0 for none.
+    work : float
+        Seconds for which each tick computes.
     """
 
     kind: str
@@ -57,6 +59,7 @@ class Ticking:
     seconds: float
     phase: float = 0.0
     stall: float = 0.0
+    work: float = 0.0
 
     @property
     def ticks(self) -> int:
@@ -86,6 +89,7 @@ class Ticker(RenaScript):
             self.stop()
         if self.count == self._stall_at:
             time.sleep(self.task.stall)
+        _compute_until(now + self.task.work)
 
 
 class _Loud:
@@ -153,7 +157,13 @@ def _run_bare(task: Ticking, _: Path) -> Times:
         tick = max(tick, math.floor((now - start) * frequency + 1e-9)) + 1
         if count == stall_at:
             sleep(task.stall)
+        _compute_until(now + task.work)
     return times[:count] - start
+
+
+def _compute_until(end: float) -> None:
+    while time.monotonic() < end:
+        pass
 
 
 def _first_tick(task: Ticking) -> float:

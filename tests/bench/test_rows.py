@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -237,9 +238,21 @@ def test_busy_programs_are_at_work_and_end_with_whoever_started_them() -> None:
         assert [program.poll() for program in programs] == [None, None]
         assert all(Path(f"/proc/{program.pid}").exists() for program in programs)
     assert all(program.returncode == -signal.SIGKILL for program in programs)
-    starts_one = f"import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', {busy._PROGRAM!r}]).pid)"
-    orphan = int(subprocess.run([sys.executable, "-c", starts_one], capture_output=True, check=True).stdout)
-    wait_until(lambda: not psutil.pid_exists(orphan) or psutil.Process(orphan).status() == psutil.STATUS_ZOMBIE)
+    starts_one = """
+        import sys
+        from rena_graph.bench import busy
+        with busy.busy_programs(1) as programs:
+            print(programs[0].pid, flush=True)
+            sys.stdin.read()
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(starts_one)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as starter:
+        assert starter.stdout is not None
+        orphan = psutil.Process(int(starter.stdout.readline()))
+        starter.kill()
+        starter.wait()
+        wait_until(lambda: not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE)
 
 
 def test_lateness_is_counted_from_the_deadline_before_a_tick() -> None:

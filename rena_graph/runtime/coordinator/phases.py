@@ -88,4 +88,4 @@ def moved(before: float, after: float, rate: float) -> bool:
     """
     period = 1.0 / rate
     change = math.remainder(after - before, period)
-    return change > 0.02 * period + 1e-4 or change < -(0.1 * period + 1e-4)
+    return change > 0.02 * period + 1e-4 or change < -(0.05 * period + 1e-4)
