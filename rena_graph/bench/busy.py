@@ -20,7 +20,7 @@ __all__ = ["busy_programs", "lateness", "measure"]
 FREQUENCY = 250.0
 WORK = 3e-4
 """Seconds for which each loop computes: one that only looks at the time is let in by any kernel."""
-SECONDS, QUICK_SECONDS = 8.0, 2.0
+SECONDS, QUICK_SECONDS = 5.0, 2.0
 _PROGRAM = "import os, sys; parent = int(sys.argv[1])\nwhile os.getppid() == parent: sum(range(100_000))"
 """Computes until whoever started it, whose number it is given, has ended, however that was."""
 

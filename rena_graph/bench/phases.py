@@ -25,7 +25,7 @@ NODES = 4
 FREQUENCY = 60.0
 SETTLE = 3.0
 """Seconds at the beginning that are not counted: phases are set by what was measured after two."""
-SECONDS, QUICK_SECONDS = 6.0, 1.5
+SECONDS, QUICK_SECONDS = 4.0, 1.5
 
 
 def line_document(phases: Literal["cascade", "free"], round_: int, messages: int, path: Path) -> dict[str, Any]:
