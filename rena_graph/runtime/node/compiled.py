@@ -24,7 +24,6 @@ from rena_graph.transport.board import Row
 from rena_graph.transport.interface import StreamReader, StreamWriter, Waiter
 
 if TYPE_CHECKING:
-    from rena_graph.runtime.node.giving import Giving
     from rena_graph.transport.ring import RingWriter
 
 if TYPE_CHECKING or fast.usable:  # else there is none to inherit from
@@ -78,7 +77,9 @@ class Around:
     definition: NodeDef
     inputs: Inputs
     feeds: tuple[Feed, ...]
-    giving: Giving
+    outputs: Outputs
+    writers: tuple[StreamWriter, ...]
+    senders: Senders | None
     row: Row
     commit: Callable[[], None]
 
@@ -101,15 +102,15 @@ def open_turn(around: Around, waiter: Waiter, clock: Clock, beat: float) -> _cor
         around.inputs.ports,
         around.inputs.buffer,
         around.script.loop_info,
-        around.giving.outputs,
-        around.giving.senders,
+        around.outputs,
+        around.senders,
         around.commit,
         around.row.ints,
         waiter.sleeper if isinstance(waiter, fast.FastRingWaiter) else None,
         ClockPacer,
         beat,
         definition.trigger == "clock",
-        bool(feeds and around.giving.writers),
+        bool(feeds and around.writers),
         any(feed.guarded for feed in feeds),
     )
     return made

@@ -116,7 +116,9 @@ class NodeLoop:
         self._viewed = tuple(f for f in self._feeds if f.viewed)
         self._guarded = tuple(f for f in self._feeds if f.guarded)
         self._pacer: ClockPacer | DataPacer = DataPacer(definition.frequency)
-        around = Around(self, script, definition, inputs, self._feeds, giving, row, commit)
+        around = Around(
+            self, script, definition, inputs, self._feeds, outputs, giving.writers, giving.senders, row, commit
+        )
         self._turn = open_turn(around, waiter, clock, BEAT)
         self._due = None if self._turn is None or definition.spin or not self._turn.waits else self._turn.due
         self._wait: Callable[[float, bool], None] = waiter.wait
