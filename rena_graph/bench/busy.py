@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
-import numpy as np
-from numpy.typing import NDArray
-
 from rena_graph.bench.figures import Figure
+from rena_graph.bench.p7 import Pace
 from rena_graph.bench.rows import Bench
 from rena_graph.bench.ticking import Ticking, tick_side_by_side
+from rena_graph.runtime.host.load import cores
 
-__all__ = ["busy_programs", "lateness", "measure"]
+__all__ = ["busy_programs", "measure"]
 
 FREQUENCY = 250.0
 WORK = 3e-4
@@ -38,31 +37,27 @@ def busy_programs(count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
         yield programs
 
 
-def lateness(times: NDArray[np.float64], frequency: float) -> NDArray[np.float64]:
-    """Microseconds from each tick's deadline to the tick; `times` in seconds from the first deadline."""
-    late: NDArray[np.float64] = (times - np.floor(times * frequency + 1e-9) / frequency) * 1e6
-    return late
-
-
 def measure(bench: Bench) -> list[Figure]:
     """See the table of rows."""
     seconds = QUICK_SECONDS if bench.quick else SECONDS
-    programs = len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1) + 1
+    programs = cores() + 1
     tasks = [
         Ticking("node", FREQUENCY, seconds, work=WORK),
         Ticking("ordinary", FREQUENCY, seconds, phase=0.5, work=WORK),
     ]
-    late: list[list[NDArray[np.float64]]] = []
-    ticks: list[list[float]] = []
+    node: list[Pace] = []
+    ordinary: list[Pace] = []
     with busy_programs(programs):
         for k in range(bench.rounds):
             bench.say(f"250 Hz beside {programs} busy programs: round {k + 1} of {bench.rounds}")
-            taken = tick_side_by_side(tasks)
-            late.append([lateness(times, FREQUENCY) for times in taken])
-            ticks.append([float(task.ticks - len(times)) for task, times in zip(tasks, taken, strict=True)])
-    figures = []
-    for percent in (50, 99):
-        node, ordinary = (tuple(float(np.percentile(of[k], percent)) for of in late) for k in (0, 1))
-        figures.append(Figure(f"late p{percent}", "µs", node, "ordinary loop", ordinary))
-    node, ordinary = (tuple(of[k] for of in ticks) for k in (0, 1))
-    return [*figures, Figure("skipped", "ticks", node, "ordinary loop", ordinary, counted=True)]
+            for paces, times in zip((node, ordinary), tick_side_by_side(tasks), strict=True):
+                paces.append(Pace.of(times, FREQUENCY))
+
+    def figure(what: str, unit: str, of: Callable[[Pace], float], *, counted: bool = False) -> Figure:
+        return Figure(what, unit, tuple(map(of, node)), "ordinary loop", tuple(map(of, ordinary)), counted=counted)
+
+    return [
+        figure("late p50", "µs", lambda pace: pace.late_p50),
+        figure("late p99", "µs", lambda pace: pace.late_p99),
+        figure("skipped", "ticks", lambda pace: float(pace.skipped), counted=True),
+    ]

@@ -41,21 +41,22 @@ class Pace:
         How far the rate at which ticks come is off the one asked for, in millionths; NaN for fewer than two ticks.
     skipped : int
         Deadlines at which no tick came.
-    late_p99 : float
+    late_p50, late_p99 : float
         Microseconds from a tick's deadline to the tick.
     """
 
     grid_ppm: float
     skipped: int
+    late_p50: float
     late_p99: float
 
     @classmethod
     def of(cls, times: NDArray[np.float64], frequency: float) -> Pace:
         """From the times of the ticks, in seconds from the first deadline."""
         ticks = np.floor(times * frequency + 1e-9).astype(np.int64)
-        late = times - ticks / frequency
+        p50, p99 = np.percentile(times - ticks / frequency, (50, 99)) * 1e6
         skipped = int(ticks[-1]) + 1 - len(np.unique(ticks))
-        return cls(_grid_ppm(times, ticks, frequency), skipped, float(np.percentile(late, 99)) * 1e6)
+        return cls(_grid_ppm(times, ticks, frequency), skipped, float(p50), float(p99))
 
 
 def _grid_ppm(times: NDArray[np.float64], ticks: NDArray[np.int64], frequency: float) -> float:

@@ -191,4 +191,3 @@ PyObject *turn_end(Turn *self, PyObject *const *args, Py_ssize_t arguments)
     add(row, NODE_OWN_NS, nanoseconds_now() - began - took);
     Py_RETURN_NONE;
 }
-

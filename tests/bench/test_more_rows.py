@@ -151,6 +151,19 @@ def test_longer_chains_are_not_tried_after_one_that_fails() -> None:
     assert asked == [8, 6, 4]
 
 
+@pytest.mark.parametrize(("rates", "runs"), [((1.0,), 1), ((0.97, 1.0), 2), ((0.97, 0.98), 2), ((0.6,), 1)])
+def test_a_chain_that_nearly_keeps_its_rate_has_a_second_chance(rates: tuple[float, ...], runs: int) -> None:
+    asked: list[int] = []
+
+    def run(length: int) -> p8.Chain:
+        asked.append(length)
+        return p8.Chain(rates[len(asked) - 1])
+
+    chains = p8._Chains(Bench(), "it", run)
+    assert chains.longest((4,), 4, lambda chain: chain.rate) == (4 if rates[-1] >= p8.KEPT else 0)
+    assert asked == [4] * runs
+
+
 def sent_at(numbers: NDArray[np.int64], sent_every: int, arrived: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.column_stack((numbers, numbers * sent_every, arrived))
 
